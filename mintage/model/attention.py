@@ -1,0 +1,75 @@
+"""Grouped-query attention with rotary positions, and normalised queries and keys in the Qwen3 layout."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mintage.model.cache import KeyValueCache
+from mintage.model.config import ModelConfig
+
+
+def rotary_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
+    """Cosines and sines, float32 (S, H/2) each, of every position's angles (RoFormer, arXiv:2104.09864, eq.
+    15)."""
+    exponents_F = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+    frequencies_F = 1.0 / config.rope_theta**exponents_F
+    angles_SF = torch.arange(config.max_position_embeddings, dtype=torch.float32)[:, None] * frequencies_F
+    return angles_SF.cos(), angles_SF.sin()
+
+
+def rotate(x_BTNH: Tensor, cos_T1F: Tensor, sin_T1F: Tensor) -> Tensor:
+    """Turn each pair (i, i + H/2) of a head's dimensions by its position's angle ("half-split", as Hugging
+    Face stores Llama weights; the pairs (2i, 2i + 1) of the paper are the same up to a permutation of the
+    weights)."""
+    first, second = x_BTNH.chunk(2, dim=-1)
+    return torch.cat((first * cos_T1F - second * sin_T1F, second * cos_T1F + first * sin_T1F), dim=-1)
+
+
+class Attention(nn.Module):
+    """Causal self-attention: x_BTD -> (B, T, D)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.head_dim = config.head_dim
+        self.grouped = config.num_attention_heads != config.num_key_value_heads
+        query_size = config.num_attention_heads * config.head_dim
+        key_size = config.num_key_value_heads * config.head_dim
+        self.q_proj = nn.Linear(config.hidden_size, query_size, bias=False)
+        self.k_proj = nn.Linear(config.hidden_size, key_size, bias=False)
+        self.v_proj = nn.Linear(config.hidden_size, key_size, bias=False)
+        self.o_proj = nn.Linear(query_size, config.hidden_size, bias=False)
+        normalised = config.layout == "qwen3"
+        self.q_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps) if normalised else nn.Identity()
+        self.k_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps) if normalised else nn.Identity()
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        cos_T1F: Tensor,
+        sin_T1F: Tensor,
+        mask_B1TS: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        layer: int = 0,
+    ) -> Tensor:
+        """`cos_T1F`, `sin_T1F`: rows of `rotary_tables`, also (B, T, 1, F) where rows have their own
+        positions."""
+        heads = (*x_BTD.shape[:2], -1, self.head_dim)
+        q_BTNH = rotate(self.q_norm(self.q_proj(x_BTD).view(heads)), cos_T1F, sin_T1F)
+        k_BTKH = rotate(self.k_norm(self.k_proj(x_BTD).view(heads)), cos_T1F, sin_T1F)
+        v_BTKH = self.v_proj(x_BTD).view(heads)
+        if cache is None:
+            k_BKSH, v_BKSH = k_BTKH.transpose(1, 2), v_BTKH.transpose(1, 2)
+        else:
+            k_BKSH, v_BKSH = cache.write(layer, k_BTKH, v_BTKH)
+        attended_BNTH = functional.scaled_dot_product_attention(
+            q_BTNH.transpose(1, 2),
+            k_BKSH,
+            v_BKSH,
+            attn_mask=mask_B1TS,
+            # One token beside a cache sees all of it; more tokens without a mask start at position 0.
+            is_causal=mask_B1TS is None and x_BTD.shape[1] > 1,
+            enable_gqa=self.grouped,
+        )
+        return self.o_proj(attended_BNTH.transpose(1, 2).flatten(2))
