@@ -1,0 +1,33 @@
+"""The `mintage` command: one short file per verb; nothing heavy is imported until a verb runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mintage.cli import chat, corpus, doctor, quickstart, serve, show, stages, verify
+from mintage.errors import MintageError
+
+app = typer.Typer(
+    name="mintage",
+    help="Make finance language models, from the filing to the chat window.",
+    epilog="Start with: mintage quickstart",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for verb in (quickstart, stages, corpus, show, verify, chat, serve, doctor):
+    verb.register(app)
+
+
+def main() -> None:
+    """Run a verb. What the user can mend is printed as one message, without a traceback, and ends with code 2."""
+    try:
+        app()
+    except MintageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -1,0 +1,19 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a known one.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model's directory, or its name in the workspace.")]
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Where artifacts live.")]
+SetOption = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="KEY=VALUE", default_factory=list, help="Override a setting, e.g. pretrain.train.seed=2."
+    ),
+]
+WORKSPACE = Path("workspace")

@@ -1,0 +1,70 @@
+"""`mintage run`, and a verb for each stage: all stages up to it are brought up to date."""
+
+from __future__ import annotations
+
+import typer
+
+from mintage.cli.options import WORKSPACE, RecipeArgument, SetOption, WorkspaceOption
+
+
+def bring_up_to_date(recipe: str, workspace: object, overrides: list[str], until: str) -> None:
+    """Load the recipe and run its stages up to and including `until`."""
+    from mintage import recipe as recipes
+    from mintage.pipeline import stages
+    from mintage.workspace import Workspace
+
+    stages.run(recipes.load(recipe, overrides), Workspace(str(workspace)), until=until)
+
+
+def run(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Do all stages of a recipe in order: skip what is up to date, resume what was cut off.
+
+    Example: mintage run recipes/fed-10m.yaml --set pretrain.train.seed=2
+    """
+    bring_up_to_date(recipe, workspace, overrides, "evaluate")
+
+
+def tokenizer(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Train the recipe's tokenizer on its corpus as of the cutoff.
+
+    Example: mintage tokenizer recipes/fed-10m.yaml
+    """
+    bring_up_to_date(recipe, workspace, overrides, "tokenizer")
+
+
+def shards(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Turn the recipe's corpus into tokens.
+
+    Example: mintage shards recipes/fed-10m.yaml
+    """
+    bring_up_to_date(recipe, workspace, overrides, "shards")
+
+
+def pretrain(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Train the recipe's model on text. Ctrl-C keeps a checkpoint; the same command goes on from it.
+
+    Example: mintage pretrain recipes/fed-10m.yaml
+    """
+    bring_up_to_date(recipe, workspace, overrides, "pretrain")
+
+
+def tune(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Tune the recipe's model on chats, with the loss on the answers.
+
+    Example: mintage tune quickstart
+    """
+    bring_up_to_date(recipe, workspace, overrides, "tune")
+
+
+def evaluate(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+    """Measure the recipe's model on held-out text and questions, and write report.html and results.json.
+
+    Example: mintage evaluate recipes/fed-10m.yaml
+    """
+    bring_up_to_date(recipe, workspace, overrides, "evaluate")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for verb in (run, tokenizer, shards, pretrain, tune, evaluate):
+        app.command()(verb)

@@ -1,0 +1,235 @@
+"""Recipe files: YAML in, validated and frozen settings out. Unknown keys are errors that name the nearest key."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import types
+import typing
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+import mintage
+from mintage.corpus.build import CorpusSettings
+from mintage.corpus.sources.files import FilesSource
+from mintage.corpus.sources.sandbox.settings import SandboxSource
+from mintage.errors import MintageError
+from mintage.evaluate.settings import EvaluateSettings
+from mintage.model.config import ModelConfig, ModelSettings
+from mintage.tokens.plan import PlanSettings
+from mintage.tokens.tokenizer import TokenizerSettings
+from mintage.train.settings import TrainSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One source of documents; exactly one key is given."""
+
+    files: FilesSource | None = None
+    sandbox: SandboxSource | None = None
+
+    def __post_init__(self) -> None:
+        if (self.files is None) == (self.sandbox is None):
+            raise ValueError("give exactly one of: files, sandbox")
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Where the text comes from, and the least permission (`use`) that a document needs to be let in."""
+
+    sources: tuple[Source, ...]
+    use: typing.Literal["ship", "local", "evaluate", "none"] = "local"
+
+    def settings(self) -> CorpusSettings:
+        """The same, as the corpus floor takes it."""
+        sources = tuple(source.files or source.sandbox for source in self.sources)
+        return CorpusSettings(sources=typing.cast(Any, sources), use=self.use)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A gradient stage: which batches, and how to learn from them."""
+
+    plan: PlanSettings
+    train: TrainSettings = dataclasses.field(default_factory=TrainSettings)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All settings of a model, from the filing to the report.
+
+    `as_of` is the knowledge cutoff: nothing that became public after it reaches the tokenizer or a batch. A day means
+    the end of that day in UTC. `about` says what the recipe is for and where its numbers come from.
+    """
+
+    name: str
+    corpus: Corpus
+    tokenizer: TokenizerSettings
+    model: ModelSettings
+    pretrain: Stage
+    about: str = ""
+    as_of: datetime | date | None = None
+    tune: Stage | None = None
+    evaluate: EvaluateSettings = dataclasses.field(default_factory=EvaluateSettings)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
+            raise ValueError("name: use lower-case letters, digits, dots, dashes and underscores")
+
+    @property
+    def cutoff(self) -> datetime | None:
+        """`as_of` as a moment in UTC."""
+        if self.as_of is None or isinstance(self.as_of, datetime):
+            moment = self.as_of
+            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC) if moment else None
+        return datetime.combine(self.as_of, time(23, 59, 59, 999999), tzinfo=UTC)
+
+
+def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
+    """Read a recipe from a file, or by the name of one that comes with Mintage.
+
+    Args:
+        path: a YAML file, or a name such as `quickstart`.
+        overrides: `a.b=value` settings that replace the file's, values in YAML.
+
+    Raises:
+        MintageError: the file is missing or not YAML, or a key or a value is wrong; the message names it.
+    """
+    file = find(path)
+    try:
+        record = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise MintageError(f"{file}: not a text file; a recipe is YAML in UTF-8") from None
+    except yaml.YAMLError as error:
+        raise MintageError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(record, dict):
+        raise MintageError(f"{file}: a recipe is a mapping with the keys {', '.join(field_types(Recipe))}")
+    for override in overrides:
+        set_value(record, override)
+    return validate(expand_environment(record), place=file.name)
+
+
+def find(path: str | Path) -> Path:
+    """The file of a recipe given by path or by name."""
+    if Path(path).is_file():
+        return Path(path)
+    folders = [Path("recipes"), Path(mintage.__file__).parent / "recipes", Path(mintage.__file__).parents[1] / "recipes"]
+    for folder in folders:
+        if (folder / f"{path}.yaml").is_file():
+            return folder / f"{path}.yaml"
+    names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    raise MintageError(f"{path}: no such recipe file; recipes known by name: {', '.join(names)}")
+
+
+def set_value(record: dict[str, Any], override: str) -> None:
+    """Apply one `a.b.0.c=value` to a recipe's mapping, in place."""
+    path, equals, text = override.partition("=")
+    if not equals:
+        raise MintageError(f"--set {override}: write it as key=value, for example pretrain.train.optimizer.name=muon")
+    keys = path.split(".")
+    here: Any = record
+    try:
+        for key in keys[:-1]:
+            here = here[int(key)] if isinstance(here, list) else here.setdefault(key, {})
+        here[int(keys[-1]) if isinstance(here, list) else keys[-1]] = yaml.safe_load(text)
+    except (IndexError, ValueError, TypeError, AttributeError):
+        raise MintageError(f"--set {override}: there is no such place in the recipe") from None
+
+
+def expand_environment(value: Any) -> Any:
+    """Replace `${NAME}` and `${NAME:-default}` in every string of a recipe."""
+    if isinstance(value, dict):
+        return {key: expand_environment(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [expand_environment(item) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        found = os.environ.get(name, default)
+        if found is None:
+            raise MintageError(f"the recipe uses ${{{name}}}, which is not set; set the environment variable {name}")
+        return found
+
+    return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", replace, value)
+
+
+def validate(record: dict[str, Any], place: str) -> Recipe:
+    """Turn a recipe's mapping into settings.
+
+    Raises:
+        MintageError: every wrong key and value, a line each.
+    """
+    try:
+        return recipe_adapter().validate_python(record)
+    except ValidationError as error:
+        raise MintageError("\n".join(explain(dict(problem), place) for problem in error.errors())) from None
+
+
+def recipe_adapter() -> TypeAdapter[Recipe]:
+    """pydantic's validator of `Recipe`, with unknown keys forbidden on every floor's settings."""
+    for settings in settings_classes(Recipe):
+        with_config(ConfigDict(extra="forbid"))(settings)
+    return TypeAdapter(Recipe)
+
+
+def explain(problem: dict[str, Any], place: str) -> str:
+    """One line for one of pydantic's errors: the place, what is wrong, and the nearest key where that helps."""
+    location = [str(part) for part in problem["loc"] if part not in ("datetime", "date")]
+    where = f"{place}: {'.'.join(location)}" if location else place
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = keys_at(Recipe, location[:-1])
+        nearest = difflib.get_close_matches(location[-1], known, n=1)
+        mend = f"did you mean {nearest[0]}?" if nearest else f"known keys: {', '.join(known)}"
+        return f"{where}: unknown key, {mend}"
+    if problem["type"] in ("missing", "missing_argument"):
+        return f"{where}: missing; a value is required"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})"[:400]
+
+
+def unwrap(hint: Any) -> Any:
+    """The type inside `X | None`, `tuple[X, ...]` and `dict[str, X]`."""
+    arguments = typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return unwrap(next(argument for argument in arguments if argument is not type(None)))
+    if origin in (tuple, list):
+        return unwrap(arguments[0])
+    if origin is dict:
+        return unwrap(arguments[1])
+    return hint
+
+
+def field_types(settings: type) -> dict[str, Any]:
+    """The fields of a settings class and their types, wrappers taken off."""
+    hints = typing.get_type_hints(settings)
+    return {field.name: unwrap(hints[field.name]) for field in dataclasses.fields(settings) if field.init}
+
+
+def keys_at(settings: type, location: list[str]) -> list[str]:
+    """The keys known at a place of the recipe."""
+    for part in location:
+        if not part.isdecimal():
+            settings = field_types(settings).get(part, settings)
+    return list(field_types(settings)) if dataclasses.is_dataclass(settings) else []
+
+
+def settings_classes(settings: type) -> Iterator[type]:
+    """A settings class and all that it is made of."""
+    yield settings
+    for inner in field_types(settings).values():
+        if dataclasses.is_dataclass(inner):
+            yield from settings_classes(typing.cast(type, inner))
+
+
+def model_config(recipe: Recipe, vocab_size: int) -> ModelConfig:
+    """The model's configuration; its vocabulary is what the tokenizer's training reached, padded to 64."""
+    return recipe.model.config(vocab_size)
