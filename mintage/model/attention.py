@@ -8,23 +8,26 @@ from torch.nn import functional
 
 from mintage.model.cache import KeyValueCache
 from mintage.model.config import ModelConfig
+from mintage.model.norm import RMSNorm
 
 
 def rotary_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, float32 (S, H/2) each, of every position's angles (RoFormer, arXiv:2104.09864, eq.
-    15)."""
+    """Cosines and sines, float32 (S, H) each, of every position's angles (RoFormer, arXiv:2104.09864, eq.
+    15), laid out for `rotate`: once for the first half of a head's dimensions, where the sine is negative,
+    once for the second."""
     exponents_F = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
     frequencies_F = 1.0 / config.rope_theta**exponents_F
     angles_SF = torch.arange(config.max_position_embeddings, dtype=torch.float32)[:, None] * frequencies_F
-    return angles_SF.cos(), angles_SF.sin()
+    cos_SF, sin_SF = angles_SF.cos(), angles_SF.sin()
+    return torch.cat((cos_SF, cos_SF), dim=-1), torch.cat((-sin_SF, sin_SF), dim=-1)
 
 
-def rotate(x_BTNH: Tensor, cos_T1F: Tensor, sin_T1F: Tensor) -> Tensor:
+def rotate(x_BTNH: Tensor, cos_T1H: Tensor, sin_T1H: Tensor) -> Tensor:
     """Turn each pair (i, i + H/2) of a head's dimensions by its position's angle ("half-split", as Hugging
-    Face stores Llama weights; the pairs (2i, 2i + 1) of the paper are the same up to a permutation of the
+    Face stores Llama weights; the paper's pairs (2i, 2i + 1) are the same up to a permutation of the
     weights)."""
-    first, second = x_BTNH.chunk(2, dim=-1)
-    return torch.cat((first * cos_T1F - second * sin_T1F, second * cos_T1F + first * sin_T1F), dim=-1)
+    swapped_BTNH = x_BTNH.roll(x_BTNH.shape[-1] // 2, dims=-1)
+    return torch.addcmul(x_BTNH * cos_T1H, swapped_BTNH, sin_T1H)
 
 
 class Attention(nn.Module):
@@ -41,23 +44,23 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(config.hidden_size, key_size, bias=False)
         self.o_proj = nn.Linear(query_size, config.hidden_size, bias=False)
         normalised = config.layout == "qwen3"
-        self.q_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps) if normalised else nn.Identity()
-        self.k_norm = nn.RMSNorm(config.head_dim, config.rms_norm_eps) if normalised else nn.Identity()
+        self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps) if normalised else nn.Identity()
+        self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps) if normalised else nn.Identity()
 
     def forward(
         self,
         x_BTD: Tensor,
-        cos_T1F: Tensor,
-        sin_T1F: Tensor,
+        cos_T1H: Tensor,
+        sin_T1H: Tensor,
         mask_B1TS: Tensor | None = None,
         cache: KeyValueCache | None = None,
         layer: int = 0,
     ) -> Tensor:
-        """`cos_T1F`, `sin_T1F`: rows of `rotary_tables`, also (B, T, 1, F) where rows have their own
+        """`cos_T1H`, `sin_T1H`: rows of `rotary_tables`, also (B, T, 1, H) where rows have their own
         positions."""
         heads = (*x_BTD.shape[:2], -1, self.head_dim)
-        q_BTNH = rotate(self.q_norm(self.q_proj(x_BTD).view(heads)), cos_T1F, sin_T1F)
-        k_BTKH = rotate(self.k_norm(self.k_proj(x_BTD).view(heads)), cos_T1F, sin_T1F)
+        q_BTNH = rotate(self.q_norm(self.q_proj(x_BTD).view(heads)), cos_T1H, sin_T1H)
+        k_BTKH = rotate(self.k_norm(self.k_proj(x_BTD).view(heads)), cos_T1H, sin_T1H)
         v_BTKH = self.v_proj(x_BTD).view(heads)
         if cache is None:
             k_BKSH, v_BKSH = k_BTKH.transpose(1, 2), v_BTKH.transpose(1, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from mintage.model.attention import Attention
 from mintage.model.config import ModelConfig
 from mintage.model.transformer import Transformer
 
@@ -31,8 +32,9 @@ def initialize(model: Transformer, seed: int) -> None:
                 parameter.copy_(torch.normal(0.0, STANDARD_DEVIATION, parameter.shape, generator=generator))
         if model.config.initialization == "copying":
             selection = _head_selection(model.config)
-            for layer in model.model.layers:
-                _add_copying(layer.self_attn, selection)
+            for module in model.modules():
+                if isinstance(module, Attention):
+                    _add_copying(module, selection)
 
 
 def _head_selection(config: ModelConfig) -> torch.Tensor:
@@ -44,7 +46,7 @@ def _head_selection(config: ModelConfig) -> torch.Tensor:
     return nn.functional.one_hot(dimensions.flatten(), config.hidden_size).float()
 
 
-def _add_copying(attention: nn.Module, selection: torch.Tensor) -> None:
+def _add_copying(attention: Attention, selection: torch.Tensor) -> None:
     group = attention.q_proj.out_features // attention.k_proj.out_features
     heads = selection.unflatten(0, (-1, attention.head_dim))
     key_selection = heads[::group].flatten(0, 1)

@@ -1,7 +1,7 @@
 """The transformer: tokens in, hidden states out. Parameter names are those of the stock architectures.
 
 Letters of the shapes: B batch, T tokens of this call, S tokens with their past, D hidden size, N query heads,
-K key-value heads, H head dimension, F half of it, V vocabulary.
+K key-value heads, H head dimension, V vocabulary.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch.nn import functional
 from mintage.model.attention import Attention, rotary_tables
 from mintage.model.cache import KeyValueCache
 from mintage.model.config import ModelConfig
+from mintage.model.norm import RMSNorm
 
 
 class FeedForward(nn.Module):
@@ -32,21 +33,21 @@ class Layer(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.input_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = Attention(config)
-        self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = FeedForward(config)
 
     def forward(
         self,
         x_BTD: Tensor,
-        cos_T1F: Tensor,
-        sin_T1F: Tensor,
+        cos_T1H: Tensor,
+        sin_T1H: Tensor,
         mask_B1TS: Tensor | None,
         cache: KeyValueCache | None,
         layer: int,
     ) -> Tensor:
-        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), cos_T1F, sin_T1F, mask_B1TS, cache, layer)
+        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), cos_T1H, sin_T1H, mask_B1TS, cache, layer)
         return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
 
 
@@ -57,7 +58,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
-        self.norm = nn.RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
 
 
 class Transformer(nn.Module):
@@ -76,9 +77,9 @@ class Transformer(nn.Module):
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
-        cos_SF, sin_SF = rotary_tables(config)
-        self.cos_S1F = nn.Buffer(cos_SF[:, None], persistent=False)
-        self.sin_S1F = nn.Buffer(sin_SF[:, None], persistent=False)
+        cos_SH, sin_SH = rotary_tables(config)
+        self.cos_S1H = nn.Buffer(cos_SH[:, None], persistent=False)
+        self.sin_S1H = nn.Buffer(sin_SH[:, None], persistent=False)
 
     def forward(
         self, tokens_BT: Tensor, positions_BT: Tensor | None = None, cache: KeyValueCache | None = None
@@ -93,13 +94,13 @@ class Transformer(nn.Module):
         if positions_BT is None and cache is not None:
             positions_BT = cache.positions(length)
         if positions_BT is None:
-            cos_T1F, sin_T1F = self.cos_S1F[:length], self.sin_S1F[:length]
+            cos_T1H, sin_T1H = self.cos_S1H[:length], self.sin_S1H[:length]
         else:
-            cos_T1F, sin_T1F = self.cos_S1F[positions_BT], self.sin_S1F[positions_BT]
+            cos_T1H, sin_T1H = self.cos_S1H[positions_BT], self.sin_S1H[positions_BT]
         mask_B1TS = cache.mask(length) if cache is not None else None
         x_BTD = self.model.embed_tokens(tokens_BT)
         for index, layer in enumerate(self.model.layers):
-            x_BTD = layer(x_BTD, cos_T1F, sin_T1F, mask_B1TS, cache, index)
+            x_BTD = layer(x_BTD, cos_T1H, sin_T1H, mask_B1TS, cache, index)
         if cache is not None:
             cache.advance(length)
         return self.model.norm(x_BTD)
