@@ -1,0 +1,131 @@
+"""What a run shows and leaves behind: metrics.jsonl, a progress bar or plain lines, and plots."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mintage.train import plots
+from mintage.workspace import write_atomic
+
+METRICS = "metrics.jsonl"
+TIMING = ("seconds", "tokens_per_second")  # exempt from what a resumed run must reproduce
+SECONDS_BETWEEN_LINES = 2.0
+
+
+class Monitor:
+    """Keeps the metrics of a run that stands after `step` of `steps`; rows after `step` are cut away."""
+
+    def __init__(self, run_directory: Path, step: int, steps: int, show: bool):
+        self.path = run_directory / METRICS
+        self.rows = [row for row in read_metrics(self.path) if row["step"] <= step]
+        run_directory.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        self.steps = steps
+        self.console = Console(quiet=not show, highlight=False)
+        self._file = self.path.open("a")
+        self._started = (time.monotonic(), step)
+        self._last_line = 0.0
+        self._progress: Progress | None = None
+        if self.console.is_terminal:
+            self._progress = Progress(
+                TextColumn("step {task.completed:,}/{task.total:,}"),
+                BarColumn(),
+                TextColumn("{task.fields[figures]}"),
+                TimeRemainingColumn(compact=True),
+                console=self.console,
+                refresh_per_second=2,
+                speed_estimate_period=120,
+            )
+            self._task = self._progress.add_task("train", total=steps, completed=step, figures="")
+            self._progress.start()
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+        self._file.close()
+
+    def say(self, text: str) -> None:
+        """Print a line, above the progress bar where there is one."""
+        self.console.print(text, markup=False, soft_wrap=True)
+
+    def step_done(self, step: int) -> None:
+        """Move the progress bar."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=step)
+
+    def record(self, row: dict[str, Any]) -> None:
+        """Append a row to metrics.jsonl and show its figures."""
+        self.rows.append(row)
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+        if row.get("skipped"):
+            self.say(f"step {row['step']:,}: {row['skipped']} steps skipped: loss or gradient not finite")
+        figures = self._figures()
+        if self._progress is not None:
+            self._progress.update(self._task, figures=figures)
+        elif "evaluation" in row or row["step"] == self.steps or self._line_is_due():
+            self.say(f"step {row['step']:,}/{self.steps:,}  {figures}  {self._time_left(row['step'])}")
+            self._last_line = time.monotonic()
+
+    def sync(self) -> None:
+        """Bring metrics.jsonl to the disk, as a checkpoint of the same step is about to rely on it."""
+        os.fsync(self._file.fileno())
+
+    def has_evaluation(self, step: int) -> bool:
+        """Whether the evaluation after this step has been recorded."""
+        return any(row["step"] == step and "evaluation" in row for row in self.rows)
+
+    def last(self, field: str) -> Any:
+        """The newest recorded value of a field, or None."""
+        return next((row[field] for row in reversed(self.rows) if field in row), None)
+
+    def draw(self) -> None:
+        """Draw the curves anew."""
+        plots.draw(self.rows, self.path.parent / "plots" / "training.png", self.path.parent.name)
+
+    def _figures(self) -> str:
+        parts = []
+        if (loss := self.last("loss")) is not None:
+            parts.append(f"loss {loss:.3f}")
+        evaluation = self.last("evaluation") or {}
+        if (bits := overall(evaluation.get("bits_per_byte", {}))) is not None:
+            parts.append(f"{bits:.3f} bits/byte")
+        if rate := self.last("tokens_per_second"):
+            parts.append(f"{rate:,.0f} tokens/s")
+        return "  ".join(parts)
+
+    def _line_is_due(self) -> bool:
+        return time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES
+
+    def _time_left(self, step: int) -> str:
+        started, first = self._started
+        seconds = (time.monotonic() - started) / max(1, step - first) * (self.steps - step)
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
+
+
+def overall(values: dict[str, float]) -> float | None:
+    """The figure over all sources: `all` where the evaluation gives it, else the sources' mean."""
+    if not values:
+        return None
+    return values.get("all", sum(values.values()) / len(values))
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics.jsonl; a last line that a kill cut off is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")
+    return [json.loads(line) for line in lines[:-1]]

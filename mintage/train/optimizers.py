@@ -1,0 +1,162 @@
+"""AdamW, and Muon for the matrices between the embedding and the head.
+
+Both read the two attributes that torch's own fused optimizers read, on the device and without waiting for it:
+`grad_scale`, by which gradients are divided, and `found_inf`, 1 where the step must change nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from mintage.train.settings import OptimizerSettings
+
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalize(matrices_KRC: Tensor, iterations: int) -> Tensor:
+    """Bring the singular values of K matrices near 1 by Newton-Schulz iterations (Jordan et al. 2024, Muon).
+
+    Each iteration maps every singular value s to a*s + b*s^3 + c*s^5; the vectors stay. Computed in the
+    matrices' own precision, on CUDA in bfloat16.
+    """
+    tall = matrices_KRC.shape[-2] > matrices_KRC.shape[-1]
+    x_KRC = matrices_KRC.mT if tall else matrices_KRC
+    if x_KRC.is_cuda:
+        x_KRC = x_KRC.bfloat16()
+    x_KRC = x_KRC / torch.linalg.matrix_norm(x_KRC, keepdim=True).clamp_min(1e-30)  # a gradient may be zero
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(iterations):
+        gram_KRR = x_KRC @ x_KRC.mT
+        polynomial_KRR = torch.baddbmm(gram_KRR, gram_KRR, gram_KRR, beta=b, alpha=c)
+        x_KRC = torch.baddbmm(x_KRC, polynomial_KRR, x_KRC, beta=a)
+    return (x_KRC.mT if tall else x_KRC).to(matrices_KRC.dtype)
+
+
+class Muon(Optimizer):
+    """Momentum, orthogonalised (Jordan et al. 2024): Nesterov momentum, update scaled by sqrt(max(1,
+    rows/columns)).
+
+    Buffers are kept per parameter, so that a state can be saved, inspected and sharded by name; matrices of
+    equal shape are stacked only inside the step, where one batched product serves them all.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        iterations: int = 5,
+    ):
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "iterations": iterations}
+        super().__init__(parameters, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # no loss is read
+        """Take one step with the gradients at hand; parameters without one are left alone."""
+        assert closure is None, "Muon takes no closure"
+        for group in self.param_groups:
+            by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    by_shape[tuple(sorted(parameter.shape))].append(parameter)
+            for parameters in by_shape.values():
+                self._step_together(parameters, group)
+
+    def _step_together(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        gradients: tuple[Tensor, ...] | list[Tensor] = [p.grad for p in parameters if p.grad is not None]
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        buffers = [self.state[parameter]["momentum_buffer"] for parameter in parameters]
+        scale = getattr(self, "grad_scale", None)
+        skip = getattr(self, "found_inf", None)
+        if scale is not None:
+            gradients = torch._foreach_div(gradients, scale)
+        if skip is not None:  # a buffer interpolated with itself stays, whatever the gradient was
+            gradients = [torch.where(skip > 0, m, g) for g, m in zip(gradients, buffers)]
+        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+        updates = torch._foreach_lerp(gradients, buffers, group["momentum"])
+        stacked_KRC = torch.stack([u.mT if u.shape[0] > u.shape[1] else u for u in updates])
+        stacked_KRC = orthogonalize(stacked_KRC, group["iterations"])
+        taken = 1.0 if skip is None else 1 - skip
+        for parameter, update_RC in zip(parameters, stacked_KRC):
+            rows, columns = parameter.shape
+            rate = group["lr"] * max(1, rows / columns) ** 0.5
+            parameter.mul_(1 - group["lr"] * group["weight_decay"] * taken)
+            parameter.sub_((update_RC.mT if rows > columns else update_RC) * (rate * taken))
+
+
+def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> list[Optimizer]:
+    """The optimizers of a model, their state laid out at zero so that a checkpoint always has the same
+    tensors.
+
+    Weight decay touches matrices only. Every group keeps its peak rate as `peak_lr`.
+    """
+    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    inner = [
+        parameter
+        for name, parameter in named
+        if settings.name == "muon"
+        and parameter.ndim == 2
+        and not name.startswith(("model.embed_tokens", "lm_head"))
+    ]
+    taken = {id(parameter) for parameter in inner}
+    rest = [parameter for _, parameter in named if id(parameter) not in taken]
+    groups = [
+        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimizers: list[Optimizer] = [
+        AdamW(
+            [group for group in groups if group["params"]],
+            lr=settings.learning_rate,
+            betas=settings.betas,
+            eps=settings.epsilon,
+            fused=True,
+        )
+    ]
+    for parameter in rest:
+        optimizers[0].state[parameter] = {
+            "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+    if inner:
+        muon = Muon(
+            inner,
+            settings.muon_learning_rate,
+            settings.muon_momentum,
+            settings.weight_decay,
+            settings.muon_iterations,
+        )
+        for parameter in inner:
+            muon.state[parameter] = {"momentum_buffer": torch.zeros_like(parameter)}
+        optimizers.append(muon)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+    return optimizers
+
+
+def set_learning_rate(optimizers: list[Optimizer], factor: float) -> None:
+    """Set every group's rate to this fraction of its peak."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * factor
+
+
+def state_tensors(model: nn.Module, optimizers: list[Optimizer]) -> dict[str, Tensor]:
+    """Every tensor of the optimizers' state, the live ones, by the name of its parameter."""
+    states = {id(p): state for optimizer in optimizers for p, state in optimizer.state.items()}
+    return {
+        f"optimizer.{name}.{key}": value
+        for name, parameter in model.named_parameters()
+        for key, value in states.get(id(parameter), {}).items()
+    }

@@ -1,0 +1,100 @@
+"""What a training run may be told. Plain dataclasses; recipes validate their types, the checks here are
+cross-field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """AdamW for every parameter, or Muon for the matrices between the embedding and the head, and AdamW for
+    the rest.
+
+    Attributes:
+        learning_rate: the peak rate of AdamW.
+        muon_learning_rate: the peak rate of Muon; its updates are orthogonal, so it is a size relative to the
+            matrix.
+        weight_decay: decoupled, per unit of learning rate, on matrices only.
+        muon_iterations: Newton-Schulz iterations; 5 brings every singular value near 1, 3 is enough for short
+            runs.
+    """
+
+    name: Literal["adamw", "muon"] = "adamw"
+    learning_rate: float = 3e-3
+    betas: tuple[float, float] = (0.9, 0.95)
+    epsilon: float = 1e-8
+    weight_decay: float = 0.1
+    muon_learning_rate: float = 0.02
+    muon_momentum: float = 0.95
+    muon_iterations: int = 5
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """How the learning rate moves over the run, in fractions of its steps and of its peak.
+
+    "wsd" warms up, stays, and falls linearly over the last `decay_fraction`; "cosine" falls over all that
+    follows the warm-up and has no use for `decay_fraction`. Both end at `final_fraction` of the peak.
+    """
+
+    name: Literal["wsd", "cosine"] = "wsd"
+    warmup_fraction: float = 0.03
+    decay_fraction: float = 0.3
+    final_fraction: float = 0.0
+
+    def __post_init__(self) -> None:
+        fractions = (self.warmup_fraction, self.decay_fraction, self.final_fraction)
+        if not all(0 <= fraction <= 1 for fraction in fractions):
+            raise ValueError("warmup_fraction, decay_fraction and final_fraction lie between 0 and 1")
+        if self.name == "wsd" and self.warmup_fraction + self.decay_fraction > 1:
+            raise ValueError("warmup_fraction and decay_fraction exceed the run together; lower one of them")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """One run of the training loop. The number of steps is the plan's.
+
+    Attributes:
+        gradient_clip: largest global gradient norm; 0 turns clipping off.
+        z_loss: weight of the squared log-normaliser in the loss (PaLM used 1e-4); 0 turns it off.
+        micro_batch: sequences per forward pass; None takes the whole batch at once. Lower it when memory runs
+            out.
+        compile: compile each block with torch.compile; pays on a GPU, and on a CPU only over long runs.
+        precision: "auto" is bfloat16 autocast on CUDA and float32 elsewhere.
+        evaluate_every, checkpoint_every: steps; None does it at the end only.
+        keep_last: newest checkpoints that are kept; keep_every: also keep those whose step is a multiple of
+            it.
+        log_every: steps per row of metrics.jsonl.
+        threads: CPU threads; None leaves torch's choice.
+    """
+
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    gradient_clip: float = 1.0
+    z_loss: float = 0.0
+    micro_batch: int | None = None
+    compile: bool = False
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    evaluate_every: int | None = None
+    checkpoint_every: int | None = None
+    keep_last: int = 2
+    keep_every: int | None = None
+    log_every: int = 10
+    seed: int = 0
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        counts = {
+            "micro_batch": self.micro_batch,
+            "evaluate_every": self.evaluate_every,
+            "checkpoint_every": self.checkpoint_every,
+            "keep_last": self.keep_last,
+            "keep_every": self.keep_every,
+            "log_every": self.log_every,
+            "threads": self.threads,
+        }
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise ValueError(f"{name} is {count}; it must be at least 1")

@@ -1,0 +1,109 @@
+import pytest
+import torch
+from torch import nn
+
+from mintage.train.optimizers import Muon, build_optimizers, orthogonalize, set_learning_rate, state_tensors
+from mintage.train.settings import OptimizerSettings
+
+from .tiny import tiny_model
+
+SHAPES = [(8, 8), (8, 8), (20, 8), (8, 20), (20, 8)]
+
+
+def singular_value_reference(matrix, iterations):
+    """The Newton-Schulz polynomial applied to each singular value of a float64 matrix."""
+    u, s, v = torch.linalg.svd(matrix, full_matrices=False)
+    s = s / s.norm()
+    for _ in range(iterations):
+        s = 3.4445 * s - 4.7750 * s**3 + 2.0315 * s**5
+    return u @ torch.diag(s) @ v
+
+
+def muon_reference(weight, gradients, rate, momentum, decay, iterations):
+    weight, buffer = weight.double(), torch.zeros_like(weight, dtype=torch.float64)
+    for gradient in gradients:
+        gradient = gradient.double()
+        buffer = momentum * buffer + (1 - momentum) * gradient
+        update = (1 - momentum) * gradient + momentum * buffer
+        scale = max(1, weight.shape[0] / weight.shape[1]) ** 0.5
+        weight = weight * (1 - rate * decay)
+        weight = weight - rate * scale * singular_value_reference(update, iterations)
+    return weight
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+def test_muon_follows_the_float64_reference(dtype, tolerance):
+    torch.manual_seed(0)
+    weights = [torch.randn(shape, dtype=dtype) for shape in SHAPES]
+    gradients = [[torch.randn(shape, dtype=dtype) for _ in range(4)] for shape in SHAPES]
+    parameters = [nn.Parameter(weight.clone()) for weight in weights]
+    optimizer = Muon(parameters, lr=0.1, momentum=0.9, weight_decay=0.2, iterations=5)
+    for step in range(4):
+        for parameter, own in zip(parameters, gradients):
+            parameter.grad = own[step].clone()
+        optimizer.step()
+    for parameter, weight, own in zip(parameters, weights, gradients):
+        expected = muon_reference(weight, own, 0.1, 0.9, 0.2, 5)
+        error = (parameter.double() - expected).norm() / (expected - weight.double()).norm()
+        assert error < tolerance
+
+
+def test_orthogonalised_singular_values_are_near_one():
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalize(torch.randn(3, 24, 64), 5))
+    assert values.min() > 0.6 and values.max() < 1.3
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_gradient_scale_divides_and_a_flag_skips_the_whole_step(name):
+    plain, scaled = tiny_model(), tiny_model()
+    for model, factor in ((plain, 1.0), (scaled, 8.0)):
+        optimizers = build_optimizers(model, OptimizerSettings(name))
+        for gradient_factor, broken in ((1.0, False), (float("nan"), True), (1.0, False)):
+            torch.manual_seed(0)
+            for parameter in model.parameters():
+                parameter.grad = torch.randn_like(parameter) * factor * gradient_factor
+            for optimizer in optimizers:
+                optimizer.grad_scale = torch.tensor(factor)
+                optimizer.found_inf = torch.tensor(float(broken))
+                before = {k: v.clone() for k, v in state_tensors(model, optimizers).items()}
+                weights = [parameter.clone() for parameter in model.parameters()]
+                optimizer.step()
+                if broken:
+                    assert all(map(torch.equal, weights, model.parameters()))
+                    after = state_tensors(model, optimizers)
+                    assert all(torch.equal(before[key], after[key]) for key in before)
+    for one, other in zip(plain.parameters(), scaled.parameters()):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_each_parameter_has_one_optimizer_and_only_matrices_decay(name):
+    model = tiny_model()
+    optimizers = build_optimizers(model, OptimizerSettings(name, weight_decay=0.5))
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    seen = {}
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                assert id(parameter) not in seen
+                seen[id(parameter)] = type(optimizer).__name__
+                assert group["weight_decay"] == (0.5 if parameter.ndim == 2 else 0)
+    assert seen.keys() == names.keys()
+    of_muon = {names[key] for key, kind in seen.items() if kind == "Muon"}
+    projections = {key for key in names.values() if "proj" in key}
+    assert of_muon == (projections if name == "muon" else set())
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_fresh_state_has_the_tensors_of_a_used_one(name):
+    model = tiny_model()
+    optimizers = build_optimizers(model, OptimizerSettings(name))
+    fresh = {key: (value.shape, value.dtype) for key, value in state_tensors(model, optimizers).items()}
+    set_learning_rate(optimizers, 0.5)
+    assert {group["lr"] / group["peak_lr"] for each in optimizers for group in each.param_groups} == {0.5}
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    for optimizer in optimizers:
+        optimizer.step()
+    assert fresh == {key: (v.shape, v.dtype) for key, v in state_tensors(model, optimizers).items()}
