@@ -22,7 +22,7 @@ from mintage.corpus.sources.files import FilesSource
 from mintage.corpus.sources.sandbox.settings import SandboxSource
 from mintage.errors import MintageError
 from mintage.evaluate.settings import EvaluateSettings
-from mintage.model.config import ModelConfig, ModelSettings
+from mintage.model.config import ModelConfig
 from mintage.tokens.plan import PlanSettings
 from mintage.tokens.tokenizer import TokenizerSettings
 from mintage.train.settings import TrainSettings
@@ -72,7 +72,7 @@ class Recipe:
     name: str
     corpus: Corpus
     tokenizer: TokenizerSettings
-    model: ModelSettings
+    model: ModelConfig
     pretrain: Stage
     about: str = ""
     as_of: datetime | date | None = None
@@ -229,7 +229,3 @@ def settings_classes(settings: type) -> Iterator[type]:
         if dataclasses.is_dataclass(inner):
             yield from settings_classes(typing.cast(type, inner))
 
-
-def model_config(recipe: Recipe, vocab_size: int) -> ModelConfig:
-    """The model's configuration; its vocabulary is what the tokenizer's training reached, padded to 64."""
-    return recipe.model.config(vocab_size)

@@ -207,6 +207,27 @@ class Workspace:
         assert kind in KINDS, kind
         return self.root / kind / name
 
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the workspace against a second writing command; a lock whose owner has died is taken over.
+
+        Raises:
+            MintageError: another living process holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        path = self.root / ".lock"
+        owner = path.read_text() if path.exists() else ""
+        if owner.isdecimal() and int(owner) != os.getpid() and process_is_alive(int(owner)):
+            raise MintageError(
+                f"{self.root}: another mintage command (process {owner}) is writing here; wait for it to end, or choose "
+                f"another --workspace. If no such command runs, remove {path}"
+            )
+        write_atomic(path, str(os.getpid()))
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
     def card(self, kind: str, name: str) -> Card | None:
         """The card of an artifact, or None where it has not been made."""
         directory = self.path(kind, name)

@@ -12,13 +12,13 @@ from mintage.cli.options import WORKSPACE, ModelArgument, WorkspaceOption
 def verify(
     model: ModelArgument,
     replay: Annotated[
-        int, typer.Option(help="Also train the last checkpoint's N steps again, killed half way, and compare bits.")
-    ] = 0,
+        bool, typer.Option("--replay", help="Also train the last steps again, killed half way, and compare bits.")
+    ] = False,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Check a model's files, its ledger against its knowledge cutoff, and its logits against another library.
 
-    Example: mintage verify quickstart --replay 20
+    Example: mintage verify quickstart --replay
     """
     from mintage.pipeline import proofs
     from mintage.workspace import Workspace

@@ -28,3 +28,28 @@ def write(leaves: Iterable[Leaf], path: Path) -> str:
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA)]
     pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), path, compression="zstd")
     return ledger_root(ordered)
+
+
+def read(path: Path) -> list[Leaf]:
+    """The leaves of a ledger file.
+
+    Raises:
+        MintageError: the file is missing.
+    """
+    if not path.exists():
+        raise MintageError(f"{path}: the model has no ledger; it was not published by `mintage pretrain` or `mintage tune`")
+    table = pq.read_table(path)
+    columns = [table[name].to_pylist() for name in SCHEMA.names]
+    return [Leaf(*row) for row in zip(*columns)]
+
+
+def months(leaves: Iterable[Leaf]) -> dict[str, int]:
+    """Documents by month of publication, `2019-07`, in order; undated ones under `undated`."""
+    counts = Counter(f"{leaf[2]:%Y-%m}" if leaf[2] else "undated" for leaf in leaves)
+    return dict(sorted(counts.items()))
+
+
+def later_than(leaves: Iterable[Leaf], knowledge_cutoff: str) -> list[Leaf]:
+    """The leaves that a cutoff should have kept out: published after it, or at an unknown time."""
+    cutoff = datetime.fromisoformat(knowledge_cutoff)
+    return [leaf for leaf in leaves if leaf[2] is None or leaf[2] > cutoff]

@@ -1,0 +1,318 @@
+"""The stages of a recipe, in order: corpus, tokenizer, shards, pretrain, tune, evaluate. What is up to date is skipped."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mintage.corpus import build as corpus_build
+from mintage.corpus import store
+from mintage.errors import MintageError
+from mintage.evaluate import bits_per_byte, ledger
+from mintage.model import huggingface
+from mintage.model.initialize import initialize
+from mintage.model.transformer import Transformer
+from mintage.pipeline import evaluation
+from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest, write_card
+from mintage.recipe import Recipe, Stage
+from mintage.tokens import shards as token_shards
+from mintage.tokens import tokenizer as tokenizers
+from mintage.tokens.loader import Loader, documents
+from mintage.tokens.plan import Plan
+from mintage.tokens.tokenizer import Tokenizer
+from mintage.train.loop import TrainResult, train
+from mintage.workspace import Card, Workspace, file_sha256
+
+STAGES = ("corpus", "tokenizer", "shards", "pretrain", "tune", "evaluate")
+DEVELOPMENT_MEGABYTES = 0.05  # of text for each source, measured at every evaluation during training
+console = Console(highlight=False)
+
+
+def run(recipe: Recipe, workspace: Workspace, until: str = "evaluate", prove: bool = False) -> Card:
+    """Bring every stage up to and including `until` up to date; the last one's card is returned.
+
+    `prove` makes the evaluation kill and resume the last steps, and ask the served model a question.
+    """
+    if until == "tune" and recipe.tune is None:
+        raise MintageError(f"{recipe.name}: the recipe has no `tune`; stages: {', '.join(STAGES)}")
+    with workspace.lock():
+        card = corpus(recipe, workspace)
+        if until == "corpus":
+            return done(card, f'mintage corpus sql "select source, count(*) from documents group by source" -w {workspace.root}')
+        tokenizer_card = tokenizer(recipe, workspace, card)
+        if until == "tokenizer":
+            return done(tokenizer_card, f"mintage shards {recipe.name}")
+        shards_card = shards(recipe, workspace, card, tokenizer_card)
+        if until == "shards":
+            return done(shards_card, f"mintage pretrain {recipe.name}")
+        model = pretrain(recipe, workspace, tokenizer_card, shards_card)
+        if until == "pretrain":
+            return done(model, f"mintage chat {model.name} -w {workspace.root}")
+        if recipe.tune is not None:
+            model = tune(recipe, workspace, tokenizer_card, shards_card, model)
+        if until == "tune":
+            return done(model, f"mintage chat {model.name} -w {workspace.root}")
+        report = evaluation.evaluate(recipe, workspace, model, shards_card, tokenizer_card, prove)
+        return done(report, f"mintage serve {model.name} -w {workspace.root}")
+
+
+def done(card: Card, following: str) -> Card:
+    """Say what the user might type next."""
+    console.print(f"next: {following}", soft_wrap=True)
+    return card
+
+
+def say(stage: str, card: Card, made: bool, seconds: float, facts: str) -> Card:
+    """One line for a stage that has ended."""
+    state = f"{seconds:.1f} s" if made else "up to date"
+    console.print(f"[bold]{stage:<10}[/bold] {card.kind}/{card.name}  {facts}  [dim]({state})[/dim]", soft_wrap=True)
+    return card
+
+
+def corpus(recipe: Recipe, workspace: Workspace) -> Card:
+    """Read the sources into dated documents."""
+    settings = recipe.corpus.settings()
+    inputs = {str(path): file_sha256(path) for path in corpus_build.input_files(settings)}
+    start = time.monotonic()
+
+    def write(directory: Path) -> Made:
+        with evaluation.progress("corpus", "documents") as progress:
+            summary = corpus_build.build(settings, directory, progress)
+        sources = json.loads((directory / "sources.json").read_text())
+        return Made(
+            knowledge_cutoff=None if summary.undated else text_time(summary.latest_available_at),
+            licence={"use": summary.use, "licences": sorted(summary.licences)},
+            figures=plain(summary),
+            sources=tuple(evaluation.source_lines(sources)),
+        )
+
+    card, made = make(
+        workspace, "corpora", recipe.name, settings={**plain(settings), "inputs": inputs}, parents=(), write=write
+    )
+    figures = card.figures
+    facts = f"{figures['documents']:,} documents, {figures['characters'] / 1e6:,.1f} M characters"
+    if figures["bad_rows"]:
+        facts += f", {figures['bad_rows']:,} bad rows kept out (mintage show corpora/{card.name})"
+    return say("corpus", card, made, time.monotonic() - start, facts)
+
+
+def text_time(moment: datetime | None) -> str | None:
+    """A moment as cards write it."""
+    return moment.isoformat() if moment else None
+
+
+def tokenizer(recipe: Recipe, workspace: Workspace, corpus_card: Card) -> Card:
+    """Train the tokenizer on the text that was public at the cutoff."""
+    directory = workspace.path("corpora", corpus_card.name)
+    cutoff = text_time(recipe.cutoff) or corpus_card.knowledge_cutoff
+    start = time.monotonic()
+
+    def write(target: Path) -> Made:
+        view = store.view(directory, recipe.cutoff, recipe.corpus.use)
+        trained = tokenizers.train(recipe.tokenizer, tokenizers.training_texts(view))
+        trained.save(target)
+        return Made(
+            knowledge_cutoff=cutoff,
+            licence=corpus_card.licence,
+            figures={"vocab_size": trained.vocab_size, "hash": trained.hash},
+        )
+
+    settings = {**plain(recipe.tokenizer), "as_of": text_time(recipe.cutoff)}
+    card, made = make(
+        workspace, "tokenizers", recipe.name, settings=settings, parents=(corpus_card,), write=write
+    )
+    return say("tokenizer", card, made, time.monotonic() - start, f"{card.figures['vocab_size']:,} entries")
+
+
+def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_card: Card) -> Card:
+    """Turn every admissible document into tokens; the cutoff is a predicate of the plan, not of the shards."""
+    start = time.monotonic()
+
+    def write(target: Path) -> Made:
+        cutoff = tokenizer_card.knowledge_cutoff
+        with evaluation.progress("shards", "documents") as progress:
+            manifest = token_shards.build(
+                workspace.path("corpora", corpus_card.name),
+                Tokenizer.load(workspace.path("tokenizers", tokenizer_card.name)),
+                target,
+                recipe.corpus.use,
+                tokenizer_cutoff=datetime.fromisoformat(cutoff) if cutoff else None,
+                corpus_hash=corpus_card.content_hash,
+                progress=progress,
+            )
+        return Made(
+            knowledge_cutoff=corpus_card.knowledge_cutoff,
+            licence=corpus_card.licence,
+            figures={"tokens": manifest["tokens"], "documents": manifest["documents"], "bytes": manifest["bytes"]},
+        )
+
+    card, made = make(
+        workspace, "shards", recipe.name, settings={}, parents=(corpus_card, tokenizer_card), write=write
+    )
+    figures = card.figures
+    facts = f"{figures['tokens'] / 1e6:,.2f} M tokens, {figures['bytes'] / figures['tokens']:.2f} bytes per token"
+    return say("shards", card, made, time.monotonic() - start, facts)
+
+
+def pretrain(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card: Card) -> Card:
+    """Train fresh weights on text."""
+    vocabulary = tokenizer_card.figures["vocab_size"]
+    config = recipe.model.with_vocabulary(vocabulary)
+    name = recipe.name if recipe.tune is None else f"{recipe.name}-base"
+    settings = {"model": plain(config), **stage_settings(recipe, recipe.pretrain)}
+
+    def fresh() -> Transformer:
+        model = Transformer(config)
+        initialize(model, recipe.pretrain.train.seed)
+        return model
+
+    return gradient_stage(
+        recipe, workspace, "pretrain", name, settings, recipe.pretrain, (tokenizer_card, shards_card), fresh
+    )
+
+
+def tune(
+    recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card: Card, base: Card
+) -> Card:
+    """Go on from the base model on chats, with the loss on the answers: the same loop with other batches."""
+    assert recipe.tune is not None
+    directory = workspace.path("models", base.name)
+    return gradient_stage(
+        recipe,
+        workspace,
+        "tune",
+        recipe.name,
+        stage_settings(recipe, recipe.tune),
+        recipe.tune,
+        (tokenizer_card, shards_card, base),
+        lambda: huggingface.load(directory),
+    )
+
+
+def stage_settings(recipe: Recipe, stage: Stage) -> dict[str, Any]:
+    """What decides a gradient stage besides its parents."""
+    return {"as_of": text_time(recipe.cutoff), "examples": list(recipe.evaluate.examples), **plain(stage)}
+
+
+def gradient_stage(
+    recipe: Recipe,
+    workspace: Workspace,
+    stage_name: str,
+    model_name: str,
+    settings: dict[str, Any],
+    stage: Stage,
+    parents: tuple[Card, ...],
+    start_model: Any,
+) -> Card:
+    """Train in `runs/`, where checkpoints make it resumable, and publish the last checkpoint in `models/`."""
+    start = time.monotonic()
+    tokenizer_card, shards_card = parents[:2]
+    shards_directory = workspace.path("shards", shards_card.name)
+    tokenizer_directory = workspace.path("tokenizers", tokenizer_card.name)
+    fingerprint = fingerprint_of(stage_name, settings, parents)
+    run_name = f"{recipe.name}-{stage_name}-{fingerprint[:8]}"
+
+    def write(target: Path) -> Made:
+        plan = Plan.build(shards_directory, stage.plan, recipe.cutoff)
+        result = run_training(recipe, workspace, stage, plan, parents, run_name, start_model)
+        shutil.copytree(result.checkpoint, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("resume", "state.json"))
+        leaves = list(plan.ledger)
+        for parent in parents[2:]:
+            leaves += ledger.read(workspace.path("models", parent.name) / ledger.LEDGER)
+        root = ledger.write(leaves, target / ledger.LEDGER)
+        examples = list(recipe.evaluate.examples)
+        (target / "examples.json").write_text(json.dumps(examples, ensure_ascii=False, indent=1))
+        figures = {
+            "parameters": sum(parameter.numel() for parameter in huggingface.load(target).parameters()),
+            "steps": plan.steps,
+            "tokens": result.tokens,
+            "seconds": round(result.seconds, 1),
+            "final_loss": result.final_loss,
+            "run": run_name,
+            "stage": stage_name,
+            "plan_hash": plan.hash,
+            "ledger_root": root,
+            "ledger_documents": len(set(leaves)),
+            "sources": plan.describe(),
+        }
+        used = {row["source"] for row in plan.describe()}
+        return Made(
+            knowledge_cutoff=latest(
+                [text_time(plan.knowledge_cutoff), *(parent.knowledge_cutoff for parent in (tokenizer_card, *parents[2:]))]
+            ),
+            licence=licence_of(workspace, shards_card, used, parents[2:]),
+            figures=figures,
+            sources=sources_of(workspace, shards_card, used, parents[2:]),
+        )
+
+    card, made = make(workspace, "models", model_name, settings=settings, parents=parents, write=write)
+    figures = card.figures
+    facts = f"{figures['parameters'] / 1e6:,.2f} M parameters, {figures['tokens'] / 1e6:,.1f} M tokens"
+    return say(stage_name, card, made, time.monotonic() - start, facts)
+
+
+def run_training(
+    recipe: Recipe,
+    workspace: Workspace,
+    stage: Stage,
+    plan: Plan,
+    parents: tuple[Card, ...],
+    run_name: str,
+    start_model: Any,
+) -> TrainResult:
+    """One run of the loop, with the development documents' bits per byte as its evaluation."""
+    tokenizer_card, shards_card = parents[:2]
+    shards_directory = workspace.path("shards", shards_card.name)
+    tokenizer_directory = workspace.path("tokenizers", tokenizer_card.name)
+    loaded = Tokenizer.load(tokenizer_directory)
+    context = stage.plan.phases[-1].context
+    mixed = {name for phase in stage.plan.phases for name in phase.mix}
+    development = bits_per_byte.capped(
+        (
+            document
+            for document in documents(shards_directory, split="development", as_of=recipe.cutoff)
+            if document.source in mixed
+        ),
+        DEVELOPMENT_MEGABYTES,
+    )
+
+    def evaluate(model: Transformer) -> dict[str, dict[str, float]]:
+        return bits_per_byte.curve_figures(
+            bits_per_byte.measure(model, development, context, loaded.end_of_text_id)
+        )
+
+    return train(
+        start_model(),
+        Loader(shards_directory, plan),
+        stage.train,
+        workspace.path("runs", run_name),
+        tokenizer_directory=tokenizer_directory,
+        evaluate=evaluate if development else None,
+    )
+
+
+def licence_of(workspace: Workspace, shards_card: Card, used: set[str], models: tuple[Card, ...]) -> dict[str, Any]:
+    """The licences of the sources that a model learned from, and the strictest of their permissions."""
+    sources = sources_of(workspace, shards_card, used, models)
+    return {
+        "use": strictest([source["use"] for source in sources]),
+        "licences": sorted({source["licence"] for source in sources}),
+    }
+
+
+def sources_of(
+    workspace: Workspace, shards_card: Card, used: set[str], models: tuple[Card, ...]
+) -> tuple[dict[str, Any], ...]:
+    """The sources that a model and the models before it learned from, without their files."""
+    corpus_card = workspace.card("corpora", shards_card.name)
+    assert corpus_card is not None
+    known = {source["name"]: source for model in models for source in model.sources}
+    known |= {source["name"]: source for source in corpus_card.sources if source["name"] in used}
+    return tuple({**source, "files": []} for _, source in sorted(known.items()))
