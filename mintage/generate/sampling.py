@@ -73,6 +73,10 @@ class Sampling:
 
 
 def _check_number(field: str, value: float, low: float, high: float, above: bool = False) -> None:
+    """Whole-number fields are those whose `low` is an int."""
+    kinds = (int,) if isinstance(low, int) else (int, float)
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise SamplingError(field, f"{value!r} is not a {'whole ' if isinstance(low, int) else ''}number")
     if not (low < value <= high if above else low <= value <= high):
         lower = f"more than {low}" if above else f"at least {low}"
         upper = "" if high == math.inf else f" and at most {high}"

@@ -25,8 +25,9 @@ class KeyValueCache:
     ) -> None:
         shape = (batch, config.num_key_value_heads, capacity, config.head_dim)
         layers = range(config.num_hidden_layers)
-        self.keys = [torch.empty(shape, device=device, dtype=dtype) for _ in layers]
-        self.values = [torch.empty(shape, device=device, dtype=dtype) for _ in layers]
+        # Zeros, for a mask gives the unwritten places weight 0, and 0 times a stray NaN would be NaN.
+        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
+        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in layers]
         self.lengths = [0] * batch
 
     @property

@@ -150,8 +150,8 @@ def _read_weights(directory: Path) -> dict[str, torch.Tensor]:
         )
         if pickles:
             raise MintageError(
-                f"{directory}: the weights are a pickle ({pickles[0]}), which may run code when it is opened; "
-                f"convert them to {WEIGHTS} (transformers: model.save_pretrained)"
+                f"{directory}: the weights are a pickle ({pickles[0]}), which may run code when it is "
+                f"opened; convert them to {WEIGHTS} (transformers: model.save_pretrained)"
             )
         raise MintageError(f"{directory}: no {WEIGHTS}")
     tensors: dict[str, torch.Tensor] = {}
