@@ -1,4 +1,4 @@
-"""The Document: one dated text with where it came from, when the world could read it, and what may be done with it."""
+"""The Document: a dated text, where it came from, when the world could read it, what may be done with it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ DatePrecision = Literal["second", "minute", "day", "month", "year", "bound", "un
 CHAT = "chat"
 ROLES = ("system", "user", "assistant")
 
+ENTITY = pa.struct([("scheme", pa.string()), ("id", pa.string())])
 SCHEMA = pa.schema(
     [
         pa.field("doc_id", pa.string(), nullable=False),
@@ -35,7 +36,7 @@ SCHEMA = pa.schema(
         pa.field("period_end", pa.date32()),
         pa.field("vintage", pa.int32(), nullable=False),
         pa.field("supersedes", pa.string()),
-        pa.field("entities", pa.list_(pa.struct([("scheme", pa.string()), ("id", pa.string())])), nullable=False),
+        pa.field("entities", pa.list_(ENTITY), nullable=False),
         pa.field("url", pa.string()),
         pa.field("raw_sha256", pa.string()),
         pa.field("raw_file", pa.string()),
@@ -63,10 +64,10 @@ class Message(TypedDict):
 class Document:
     """One text as the store keeps it; a row of `SCHEMA`. Use `Document.make`, which computes the two hashes.
 
-    `available_at` is the first moment (UTC) at which the public could read the text, or None where it is not known;
-    `date_precision` says how well it is known ("bound": it is an upper bound). `supersedes` is the doc_id of the
-    document that this one replaces, and `vintage` counts the replacements from 0. `use` is what the licence allows:
-    "ship" weights trained on it, train "local" weights only, "evaluate" only, or "none".
+    `available_at` is the first moment (UTC) at which the public could read the text, or None where that is
+    not known; `date_precision` says how well it is known ("bound": it is an upper bound). `supersedes` is the
+    doc_id of the document that this one replaces, and `vintage` counts the replacements from 0. `use` is what
+    the licence allows: "ship" weights trained on it, train "local" weights only, "evaluate" only, or "none".
     """
 
     doc_id: str

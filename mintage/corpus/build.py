@@ -1,0 +1,245 @@
+"""From sources to a corpus directory: documents, the decisions about them, and an account of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mintage.corpus.document import USES, Document, Use, allows
+from mintage.corpus.refine.duplicates import refine
+from mintage.corpus.settings import CorpusSettings
+from mintage.corpus.sources import files
+from mintage.corpus.sources.files import FilesSource
+from mintage.corpus.sources.report import SourceReport
+from mintage.corpus.sources.sandbox.settings import SandboxSource
+from mintage.corpus.store import create_views, database, write_documents
+from mintage.errors import MintageError
+from mintage.workspace import file_sha256
+
+__all__ = ["CorpusSettings", "CorpusSummary", "LicenceSummary", "SourceSummary", "build", "inputs"]
+
+Progress = Callable[[str, int, int], None]
+"""Called as documents are read: the source's name, then documents and characters so far, over all sources."""
+
+PROGRESS_DOCUMENTS = 64
+
+
+@dataclass(frozen=True)
+class SourceSummary:
+    """What the gate let in of one source, and what stayed out and why.
+
+    `documents`, `characters`, `bytes` (UTF-8), `undated` and `superseded` count documents that may be trained
+    on; `duplicates` those that repeat an earlier one; `barred` those whose licence does not pass the gate;
+    `bad_rows` rows that never became documents.
+    """
+
+    name: str
+    documents: int = 0
+    characters: int = 0
+    bytes: int = 0
+    undated: int = 0
+    superseded: int = 0
+    duplicates: int = 0
+    barred: int = 0
+    bad_rows: int = 0
+    bad_row_examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LicenceSummary:
+    """How many of the documents let in stand under a licence text, and what it allows."""
+
+    licence: str
+    use: Use
+    documents: int
+
+
+@dataclass(frozen=True)
+class CorpusSummary:
+    """A corpus in figures; the counts are sums over its sources. `use` is the strictest among the documents
+    let in, and `earliest` and `latest` are the ends of their `available_at` (None where all are undated)."""
+
+    documents: int
+    characters: int
+    bytes: int
+    undated: int
+    superseded: int
+    duplicates: int
+    barred: int
+    bad_rows: int
+    earliest: datetime | None
+    latest: datetime | None
+    use: Use
+    licences: tuple[LicenceSummary, ...]
+    sources: tuple[SourceSummary, ...]
+
+
+def inputs(settings: CorpusSettings) -> dict[str, str]:
+    """SHA-256 of every file that a build would read, by `source/file`."""
+    return {
+        f"{source.name}/{name}": file_sha256(path)
+        for source in settings.sources
+        if isinstance(source, FilesSource)
+        for path, name in files.find_files(source)
+    }
+
+
+def build(settings: CorpusSettings, directory: Path, progress: Progress | None = None) -> CorpusSummary:
+    """Read every source and write a corpus into an existing, empty directory (publishing it whole is the
+    caller's).
+
+    Raises:
+        MintageError: a source cannot be read or gives no document, or the gate lets none in.
+    """
+    names = [source.name for source in settings.sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise MintageError(f"corpus.sources: two sources are called {name}; each needs a name of its own")
+    reports: dict[str, SourceReport] = {}
+    write_documents(directory, every_document(settings, reports, progress))
+    repeated = refine(directory)
+    groups = count(directory)
+    write_sources(directory, groups, reports, repeated)
+    return summarise(settings.use, groups, reports)
+
+
+def every_document(
+    settings: CorpusSettings, reports: dict[str, SourceReport], progress: Progress | None
+) -> Iterator[Document]:
+    """The documents of all sources in turn; fills `reports`."""
+    documents = characters = 0
+    for source in settings.sources:
+        before = documents
+        for document in source_documents(source, reports):
+            documents += 1
+            characters += len(document.text)
+            if progress and documents % PROGRESS_DOCUMENTS == 0:
+                progress(source.name, documents, characters)
+            yield document
+        if documents == before:
+            raise MintageError(no_documents(source, reports[source.name]))
+        if progress:
+            progress(source.name, documents, characters)
+
+
+def source_documents(
+    source: FilesSource | SandboxSource, reports: dict[str, SourceReport]
+) -> Iterator[Document]:
+    """The documents of one source."""
+    if isinstance(source, SandboxSource):
+        from mintage.corpus.sources.sandbox.economy import generate  # a simulator that few corpora need
+
+        return generate(source)
+    reports[source.name] = SourceReport()
+    return files.read(source, reports[source.name])
+
+
+def no_documents(source: FilesSource | SandboxSource, report: SourceReport) -> str:
+    """Why a source gave no document, and what to mend."""
+    path = source.path if isinstance(source, FilesSource) else source.name
+    if report.bad_rows:
+        return (
+            f"{path}: no document in the source {source.name}: all {report.bad_rows:,} rows are bad. "
+            f"The first: {report.bad_row_examples[0]}. Correct the mapping or the file"
+        )
+    if report.other_rows:
+        rows = f"none of {report.other_rows:,} rows has the values of `where`"
+        return f"{path}: {rows}; correct it in the source {source.name}"
+    return f"{path}: no row in the source {source.name}; give it a file with text"
+
+
+def count(directory: Path) -> list[dict[str, Any]]:
+    """Counts by source, licence, use, and the `use` that makes a document a duplicate."""
+    with (
+        tempfile.TemporaryDirectory(prefix=".count-", dir=directory) as scratch,
+        database(Path(scratch)) as connection,
+    ):
+        create_views(connection, directory)
+        groups = connection.sql(
+            """
+            select source, licence, "use", duplicate_use, count(*) as documents,
+                sum(length(text))::bigint as characters, sum(strlen(text))::bigint as bytes,
+                count(*) filter (available_at is null) as undated,
+                count(superseded_at) as superseded,
+                min(available_at) as earliest, max(available_at) as latest
+            from documents join exact_duplicate using (doc_id) join superseded using (doc_id)
+            group by all order by all
+            """
+        )
+        rows: list[dict[str, Any]] = groups.to_arrow_table().to_pylist()
+        return rows
+
+
+def write_sources(
+    directory: Path, groups: list[dict[str, Any]], reports: dict[str, SourceReport], repeated: dict[str, int]
+) -> None:
+    """Write sources.json: each source's files, what became of their rows, and the size of the whole."""
+    record: dict[str, Any] = {}
+    for name in dict.fromkeys([*reports, *(group["source"] for group in groups)]):
+        report = dataclasses.asdict(reports.get(name, SourceReport()))
+        mine = [group for group in groups if group["source"] == name]
+        sizes = {
+            what: sum(group[what] for group in mine)
+            for what in ("documents", "characters", "bytes", "undated")
+        }
+        record[name] = {**sizes, "repeated_rows": repeated.get(name, 0), **report}
+    text = json.dumps(record, indent=1, ensure_ascii=False)
+    (directory / "sources.json").write_text(text + "\n", encoding="utf-8")
+
+
+def summarise(gate: Use, groups: list[dict[str, Any]], reports: dict[str, SourceReport]) -> CorpusSummary:
+    """The figures of a corpus under a licence gate."""
+    counts: dict[str, dict[str, int]] = {name: defaultdict(int) for name in reports}
+    licences: dict[tuple[str, Use], int] = defaultdict(int)
+    admitted = []
+    for group in groups:
+        mine = counts.setdefault(group["source"], defaultdict(int))
+        if not allows(group["use"], gate):
+            mine["barred"] += group["documents"]
+        elif group["duplicate_use"] is not None and allows(group["duplicate_use"], gate):
+            mine["duplicates"] += group["documents"]
+        else:
+            admitted.append(group)
+            licences[group["licence"], group["use"]] += group["documents"]
+            for what in ("documents", "characters", "bytes", "undated", "superseded"):
+                mine[what] += group[what]
+    if not admitted:
+        allowed = sorted({group["use"] for group in groups})
+        raise MintageError(
+            f"corpus.use: no document passes the licence gate {gate!r}; "
+            f"the sources allow {', '.join(allowed)}. Widen `use`, or add sources"
+        )
+    summaries = []
+    for name, mine in counts.items():
+        report = reports.get(name, SourceReport())
+        examples = tuple(str(example) for example in report.bad_row_examples)
+        summaries.append(SourceSummary(name, **mine, bad_rows=report.bad_rows, bad_row_examples=examples))
+    dates = [group[end] for group in admitted for end in ("earliest", "latest") if group[end] is not None]
+    total = {
+        what: sum(getattr(summary, what) for summary in summaries)
+        for what in (
+            "documents",
+            "characters",
+            "bytes",
+            "undated",
+            "superseded",
+            "duplicates",
+            "barred",
+            "bad_rows",
+        )
+    }
+    return CorpusSummary(
+        **total,
+        earliest=min(dates, default=None),
+        latest=max(dates, default=None),
+        use=max((group["use"] for group in admitted), key=USES.index),
+        licences=tuple(LicenceSummary(licence, use, number) for (licence, use), number in licences.items()),
+        sources=tuple(summaries),
+    )
