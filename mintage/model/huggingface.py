@@ -118,12 +118,17 @@ def compare_with_transformers(directory: str | Path, seed: int = 0) -> float:
     """
     try:
         from transformers import AutoModelForCausalLM
+        from transformers.utils import logging
     except ImportError as error:
         raise MintageError("transformers is not installed; pip install 'mintage[interop]'") from error
     ours = load(directory).eval()
+    shows_progress = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
     theirs = AutoModelForCausalLM.from_pretrained(
         str(directory), local_files_only=True, dtype=torch.float32, attn_implementation="eager"
     ).eval()
+    if shows_progress:
+        logging.enable_progress_bar()
     shape = (2, min(ours.config.max_position_embeddings, 512))
     generator = torch.Generator().manual_seed(seed)
     tokens_BT = torch.randint(ours.config.vocab_size, shape, generator=generator)

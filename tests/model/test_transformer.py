@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from mintage.model.cache import KeyValueCache
+from mintage.model.config import ModelConfig
+from mintage.model.norm import RMSNorm
+from mintage.model.transformer import Transformer
+from tests.model.models import LAYOUTS, SMALL, random_model, random_tokens
+
+
+def test_parameter_count_is_the_number_of_trained_parameters(config):
+    assert config.parameter_count() == sum(parameter.numel() for parameter in Transformer(config).parameters())
+
+
+def test_a_token_does_not_see_the_tokens_after_it(config):
+    model, tokens = random_model(config), random_tokens(2, 30)
+    changed = tokens.clone()
+    changed[:, 17:] = (changed[:, 17:] + 1) % 128
+    before, after = model(tokens), model(changed)
+    assert torch.equal(before[:, :17], after[:, :17])
+    assert (before[:, 17:] - after[:, 17:]).abs().amax(-1).min() > 1e-3
+
+
+def test_rows_do_not_see_each_other_nor_right_padding(config):
+    model, tokens = random_model(config), random_tokens(1, 20)
+    padded = torch.cat((torch.cat((tokens, random_tokens(1, 20, seed=1))), random_tokens(2, 9, seed=2)), dim=1)
+    torch.testing.assert_close(model(padded)[:1, :20], model(tokens), atol=1e-5, rtol=0)
+
+
+def test_only_distances_between_positions_matter(config):
+    model, tokens = random_model(config), random_tokens(2, 20)
+    positions = torch.arange(20).expand(2, 20)
+    torch.testing.assert_close(model(tokens, positions), model(tokens), atol=1e-6, rtol=0)
+    torch.testing.assert_close(model(tokens, positions + 31), model(tokens), atol=1e-4, rtol=0)
+    assert (model(tokens, positions * 2) - model(tokens)).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("chunks", [[1] * 40, [40], [10, 1, 1, 12, 16], [39, 1]], ids=str)
+def test_cached_logits_are_the_uncached_ones(config, chunks):
+    model, tokens = random_model(config), random_tokens(3, 40)
+    cache = KeyValueCache(config, batch=3, capacity=64)
+    with torch.no_grad():
+        parts = [model.logits(model(part, cache=cache)) for part in tokens.split(chunks, dim=1)]
+        torch.testing.assert_close(torch.cat(parts, 1), model.logits(model(tokens)), atol=1e-5, rtol=0)
+    assert cache.lengths == [40, 40, 40]
+
+
+def test_cached_rows_may_differ_in_length(config):
+    model = random_model(config)
+    lengths = [5, 20, 12]
+    rows = [random_tokens(length + 3, seed=length) for length in lengths]
+    padded = torch.stack([torch.cat((row[:-3], torch.full((20 - len(row[:-3]),), 7))) for row in rows])
+    cache = KeyValueCache(config, batch=3, capacity=40)
+    with torch.no_grad():
+        model(padded, cache=cache)
+        cache.truncate(lengths)
+        first = model(torch.stack([row[-3:-1] for row in rows]), cache=cache)
+        cache.keep([2, 0])
+        last = model(torch.stack([rows[row][-1:] for row in (2, 0)]), cache=cache)
+        for row, tokens in enumerate(rows):
+            torch.testing.assert_close(first[row], model(tokens[None])[0, -3:-1], atol=1e-5, rtol=0)
+        for index, row in enumerate((2, 0)):
+            torch.testing.assert_close(last[index, 0], model(rows[row][None])[0, -1], atol=1e-5, rtol=0)
+
+
+def test_norm_and_its_gradients_are_those_of_torch():
+    x, weight = torch.randn(4, 5, 32, dtype=torch.float64), torch.randn(32, dtype=torch.float64)
+    ours, theirs = RMSNorm(32, 1e-5).double(), nn.RMSNorm(32, 1e-5).double()
+    gradient, results = torch.randn_like(x), []
+    for norm in (ours, theirs):
+        norm.weight.data.copy_(weight)
+        leaf = x.clone().requires_grad_()
+        output = norm(leaf)
+        output.backward(gradient)
+        results.append((output, leaf.grad, norm.weight.grad))
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_gradients_of_the_model_agree_with_finite_differences():
+    model = random_model(LAYOUTS["qwen3 grouped untied wide heads"]).double()
+    tokens, direction = random_tokens(2, 12), copy.deepcopy(model)
+    loss = model.logits(model(tokens)).log_softmax(-1)[:, :, 3].mean()
+    loss.backward()
+    slope, step = 0.0, 1e-6
+    losses = []
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in direction.named_parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64))
+            slope += float((model.get_parameter(name).grad * parameter).sum())
+        for sign in (1, -1):
+            moved = copy.deepcopy(model)
+            for name, parameter in moved.named_parameters():
+                parameter += sign * step * direction.get_parameter(name)
+            losses.append(float(moved.logits(moved(tokens)).log_softmax(-1)[:, :, 3].mean()))
+    assert slope == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"num_attention_heads": 6, "num_key_value_heads": 4}, "num_key_value_heads"),
+        ({"head_dim": 15}, "head_dim"),
+        ({"layout": "llama", "num_attention_heads": 5, "num_key_value_heads": 5}, "hidden_size"),
+    ],
+)
+def test_impossible_shapes_are_refused_by_name(fields, message):
+    with pytest.raises(ValueError, match=message):
+        ModelConfig(**{**SMALL, **fields})
+
+
+@pytest.mark.parametrize(("entries", "padded"), [(1, 64), (64, 64), (65, 128), (32768, 32768), (50257, 50304)])
+def test_the_vocabulary_is_padded_to_a_multiple_of_64(entries, padded):
+    assert ModelConfig().with_vocabulary(entries).vocab_size == padded
+
+
+def test_a_model_without_a_vocabulary_is_refused():
+    with pytest.raises(ValueError, match="vocab_size"):
+        Transformer(ModelConfig())
