@@ -43,7 +43,9 @@ def test_copying_attention_looks_equal_tokens_up_and_writes_half_of_them(layout)
     config = dataclasses.replace(LAYOUTS[layout], initialization="copying")
     tensors = weights(config, 0)
     attention = "model.layers.0.self_attn."
-    q, k, v = (tensors[f"{attention}{name}_proj.weight"].unflatten(0, (-1, config.head_dim)) for name in "qkv")
+    q, k, v = (
+        tensors[f"{attention}{name}_proj.weight"].unflatten(0, (-1, config.head_dim)) for name in "qkv"
+    )
     o = tensors[f"{attention}o_proj.weight"].unflatten(1, (-1, config.head_dim))
     group = config.num_attention_heads // config.num_key_value_heads
     written = torch.zeros(config.hidden_size, config.hidden_size)

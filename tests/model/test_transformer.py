@@ -14,7 +14,9 @@ from tests.model.models import LAYOUTS, SMALL, random_model, random_tokens
 
 
 def test_parameter_count_is_the_number_of_trained_parameters(config):
-    assert config.parameter_count() == sum(parameter.numel() for parameter in Transformer(config).parameters())
+    assert config.parameter_count() == sum(
+        parameter.numel() for parameter in Transformer(config).parameters()
+    )
 
 
 def test_a_token_does_not_see_the_tokens_after_it(config):
@@ -28,7 +30,9 @@ def test_a_token_does_not_see_the_tokens_after_it(config):
 
 def test_rows_do_not_see_each_other_nor_right_padding(config):
     model, tokens = random_model(config), random_tokens(1, 20)
-    padded = torch.cat((torch.cat((tokens, random_tokens(1, 20, seed=1))), random_tokens(2, 9, seed=2)), dim=1)
+    padded = torch.cat(
+        (torch.cat((tokens, random_tokens(1, 20, seed=1))), random_tokens(2, 9, seed=2)), dim=1
+    )
     torch.testing.assert_close(model(padded)[:1, :20], model(tokens), atol=1e-5, rtol=0)
 
 
@@ -117,7 +121,9 @@ def test_impossible_shapes_are_refused_by_name(fields, message):
         ModelConfig(**{**SMALL, **fields})
 
 
-@pytest.mark.parametrize(("entries", "padded"), [(1, 64), (64, 64), (65, 128), (32768, 32768), (50257, 50304)])
+@pytest.mark.parametrize(
+    ("entries", "padded"), [(1, 64), (64, 64), (65, 128), (32768, 32768), (50257, 50304)]
+)
 def test_the_vocabulary_is_padded_to_a_multiple_of_64(entries, padded):
     assert ModelConfig().with_vocabulary(entries).vocab_size == padded
 
