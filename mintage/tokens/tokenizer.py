@@ -1,5 +1,4 @@
-"""The tokenizer: trained here on byte-level BPE (or characters), kept in the files that every other library
-opens.
+"""The tokenizer: byte-level BPE (or characters), kept in the files that every other library opens.
 
 The merges are those of Sennrich et al. 2016 (arXiv 1508.07909) over bytes, after the pre-tokenizer pattern of
 Llama 3 (digits in groups of one to three). Training, encoding and the file format are Hugging Face's
@@ -74,8 +73,7 @@ class TokenizerSettings:
 
 
 def train(settings: TokenizerSettings, texts: Iterable[str]) -> Tokenizer:
-    """Train a tokenizer on a stream of texts; memory is bounded by `sample_bytes`, whatever the stream's
-    length.
+    """Train a tokenizer on a stream of texts; memory is bounded by `sample_bytes`, not by the stream.
 
     Raises:
         MintageError: the texts hold no character.
@@ -244,8 +242,7 @@ def pieces_of(text: str, size: int) -> Iterator[str]:
 
 
 def sample(texts: Iterable[str], limit: int) -> list[str]:
-    """At most `limit` UTF-8 bytes of the texts, in pieces: those whose hashes are smallest, in the order of
-    the hashes.
+    """At most `limit` UTF-8 bytes of the texts: the pieces with the smallest hashes, in that order.
 
     Bottom-k sampling: one pass, memory bounded by `limit`, independent of the order of the texts, and each
     source keeps its share. Texts below the limit are kept whole.

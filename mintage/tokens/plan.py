@@ -1,0 +1,351 @@
+"""The plan: what fixes every batch of a run. The batch of step s is a pure function of (plan, s).
+
+Each source is a stream: the documents that the view admits, end to end, by (available_at, doc_id). A pass
+over a stream uses every token exactly once as a target (but the first, which nothing precedes) in windows, or
+in rows of one document each, whose order is a keyed permutation. Which source a slot of the run takes is a
+fixed cycle in which every prefix holds each source within one of its share. So any batch is found in O(1), by
+any number of processes.
+
+The plan knows only the documents admitted at T. The shards' layout and documents that came later change
+nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mintage.errors import MintageError
+from mintage.tokens.mix import PARTS, Cycle, weights
+from mintage.tokens.permutation import GOLDEN, mix64, permute
+from mintage.tokens.shards import Shards
+from mintage.workspace import json_sha256
+
+Leaf = tuple[str, str, datetime | None]  # doc_id, content_hash, available_at
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a run: `steps` optimizer steps, each of `batch` sequences of `context` tokens, with the
+    sources in the proportions of `mix` (weights of sequences; only their ratios matter, rounded to
+    1/1,000)."""
+
+    steps: int
+    context: int
+    batch: int
+    mix: dict[str, float]
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.context, self.batch) < 1:
+            raise ValueError("steps, context and batch must be at least 1")
+        if not self.mix or min(self.mix.values()) <= 0:
+            raise ValueError("mix must name at least one source, each with a weight above 0")
+        if len(self.mix) > PARTS:
+            raise ValueError(f"mix can name at most {PARTS} sources")
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """What a run reads.
+
+    `layout` "windows" cuts the streams into windows of the phase's context, across documents, and the loss
+    counts every token. "documents" gives each document rows of its own (as many as its length needs), so that
+    documents cannot see one another, and the loss counts what the shards' mask counts. `repetition_cap`
+    refuses a plan that sees a source more often than so many times.
+    """
+
+    phases: tuple[Phase, ...]
+    layout: Literal["windows", "documents"] = "windows"
+    seed: int = 0
+    repetition_cap: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise ValueError("phases must hold at least one phase")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The documents of one source, end to end: N pieces that lie in the shards one by one.
+
+    A piece is one document in the layout "documents"; else neighbours that also touch in the shard are one
+    piece.
+    """
+
+    source: str
+    documents: int
+    shard_N: np.ndarray
+    start_N: np.ndarray  # of the piece in its shard
+    end_N: np.ndarray  # of the piece in the stream: running sum of the lengths
+
+    @property
+    def tokens(self) -> int:
+        """Length of the stream."""
+        return int(self.end_N[-1])
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The B sequences of a step: `count_B` tokens from place `begin_B` of stream number `stream_B`. The last
+    count-1 of them are targets."""
+
+    context: int
+    stream_B: np.ndarray
+    begin_B: np.ndarray
+    count_B: np.ndarray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every batch of a run, fixed; made by `Plan.build`.
+
+    `hash` covers all that decides a batch: the admitted documents (by the ledger's root), the tokenizer, and
+    the settings. `knowledge_cutoff` is `as_of` where it was given, else the latest document's `available_at`,
+    and None where an undated document was admitted. `shards_hash` names the files that the places in the
+    streams refer to.
+    """
+
+    settings: PlanSettings
+    as_of: datetime | None
+    streams: tuple[Stream, ...]
+    leaves: pa.Table = field(repr=False)
+    ledger_root: str
+    knowledge_cutoff: datetime | None
+    hash: str
+    shards_hash: str
+
+    @staticmethod
+    def build(
+        shards_directory: Path, settings: PlanSettings, as_of: datetime | None, split: str = "train"
+    ) -> Plan:
+        """Plan a run over the documents of a split that were public at `as_of` (an aware time; None: all).
+
+        Raises:
+            MintageError: a source of the mix has no documents in the view, the text is shorter than one
+            window, the repetition cap is exceeded, or the tokenizer knows more than `as_of` allows.
+        """
+        shards = Shards.open(shards_directory)
+        _refuse_late_tokenizer(shards, as_of)
+        view = shards.view(split, as_of)
+        names = sorted({name for phase in settings.phases for name in phase.mix})
+        streams, tables = [], []
+        for name in names:
+            table = view.filter(pc.equal(view["source"], name))
+            if not len(table):
+                raise MintageError(_no_documents(shards, name, split, as_of))
+            streams.append(_stream(name, table, settings.layout))
+            tables.append(table.select(["doc_id", "content_hash", "available_at"]))
+        leaves = pa.concat_tables(tables).sort_by("doc_id")
+        root = ledger_root(_leaves(leaves))
+        available = leaves["available_at"]
+        latest = None if available.null_count else pc.max(available).as_py()
+        plan = Plan(
+            settings=settings,
+            as_of=as_of,
+            streams=tuple(streams),
+            leaves=leaves,
+            ledger_root=root,
+            knowledge_cutoff=as_of or latest,
+            hash=json_sha256(
+                {
+                    "phases": [
+                        [phase.steps, phase.context, phase.batch, weights(phase.mix)]
+                        for phase in settings.phases
+                    ],
+                    "layout": settings.layout,
+                    "seed": settings.seed,
+                    "as_of": as_of.astimezone(UTC).isoformat() if as_of else None,
+                    "split": split,
+                    "tokenizer": shards.manifest["tokenizer_hash"],
+                    "ledger_root": root,
+                }
+            ),
+            shards_hash=shards.hash,
+        )
+        plan._check()
+        return plan
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return sum(phase.steps for phase in self.settings.phases)
+
+    @property
+    def ledger(self) -> list[Leaf]:
+        """The documents that a batch can reach, sorted by doc_id."""
+        return list(_leaves(self.leaves))
+
+    def describe(self) -> list[dict[str, Any]]:
+        """For each source: documents, tokens, share of the run's sequences, and how often it is read."""
+        used = self._used
+        total = sum(phase.steps * phase.batch for phase in self.settings.phases)
+        return [
+            {
+                "source": stream.source,
+                "documents": stream.documents,
+                "tokens": stream.tokens,
+                "share": round(sum(int(counts[number]) for counts in used) / total, 4),
+                "epochs": round(self._epochs(number), 4),
+            }
+            for number, stream in enumerate(self.streams)
+        ]
+
+    def rows(self, step: int) -> Rows:
+        """Where the sequences of a step are; O(batch), whatever the length of the run."""
+        number = int(np.searchsorted(self._phase_ends, step, side="right"))
+        phase = self.settings.phases[number]
+        first_step = int(self._phase_ends[number]) - phase.steps
+        slot_B = (step - first_step) * phase.batch + np.arange(phase.batch)
+        stream_B, nth_B = self._cycles[number].find(slot_B)
+        begin_B = np.empty(phase.batch, np.int64)
+        count_B = np.empty(phase.batch, np.int64)
+        for stream in np.unique(stream_B):
+            chosen = np.flatnonzero(stream_B == stream)
+            nth = nth_B[chosen] + self._first_unit(number, int(stream))
+            begin_B[chosen], count_B[chosen] = self._unit(int(stream), phase.context, nth)
+        return Rows(phase.context, stream_B, begin_B, count_B)
+
+    def _unit(self, number: int, context: int, nth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Place and count of tokens of the nth windows (or rows) that a run takes from a stream."""
+        stream = self.streams[number]
+        units = self._units(number, context)
+        identity = f"{self.settings.seed}|{self.settings.layout}|{context}|{stream.source}"
+        base = int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big")
+        passes, place = np.divmod(nth, units)
+        key = mix64(np.full(len(nth), base, np.uint64) + GOLDEN * passes.astype(np.uint64))
+        unit = permute(place, units, key)
+        if self.settings.layout == "windows":
+            begin = unit * context
+            return begin, np.minimum(context + 1, stream.tokens - begin)
+        row_ends = self._row_ends[number, context]
+        document = np.searchsorted(row_ends, unit, side="right")
+        begin_N = np.concatenate([[0], stream.end_N])
+        row = unit - np.concatenate([[0], row_ends])[document]
+        begin = begin_N[document] + row * context
+        return begin, np.minimum(context + 1, stream.end_N[document] - begin)
+
+    def _units(self, number: int, context: int) -> int:
+        """Windows (or rows) of one pass over a stream."""
+        if self.settings.layout == "windows":
+            return -(-(self.streams[number].tokens - 1) // context)
+        return int(self._row_ends[number, context][-1])
+
+    def _first_unit(self, phase_number: int, stream: int) -> int:
+        """Windows that earlier phases of the same context took: a later phase goes on where they ended."""
+        context = self.settings.phases[phase_number].context
+        earlier = zip(self.settings.phases[:phase_number], self._used)
+        return sum(int(counts[stream]) for phase, counts in earlier if phase.context == context)
+
+    def _epochs(self, number: int) -> float:
+        """How many times a stream is read, over all phases."""
+        phases = zip(self.settings.phases, self._used)
+        return float(sum(counts[number] / self._units(number, phase.context) for phase, counts in phases))
+
+    @cached_property
+    def _phase_ends(self) -> np.ndarray:
+        return np.cumsum([phase.steps for phase in self.settings.phases])
+
+    @cached_property
+    def _cycles(self) -> list[Cycle]:
+        names = [stream.source for stream in self.streams]
+        parts = [weights(phase.mix) for phase in self.settings.phases]
+        return [Cycle.make([part.get(name, 0) for name in names]) for part in parts]
+
+    @cached_property
+    def _used(self) -> list[np.ndarray]:
+        """For each phase, the windows that it takes from each stream."""
+        return [
+            cycle.taken(phase.steps * phase.batch) for phase, cycle in zip(self.settings.phases, self._cycles)
+        ]
+
+    @cached_property
+    def _row_ends(self) -> dict[tuple[int, int], np.ndarray]:
+        """For each stream and context of the layout "documents", the running sum of the documents' rows."""
+        ends = {}
+        for context in {phase.context for phase in self.settings.phases}:
+            for number, stream in enumerate(self.streams):
+                length_N = np.diff(stream.end_N, prepend=0)
+                ends[number, context] = np.cumsum(-(-(length_N - 1) // context))
+        return ends
+
+    def _check(self) -> None:
+        """Refuse what cannot be trained on, or was not meant."""
+        for phase in self.settings.phases:
+            chosen = [number for number, stream in enumerate(self.streams) if stream.source in phase.mix]
+            tokens = sum(self.streams[number].tokens for number in chosen)
+            if self.settings.layout == "windows" and tokens < phase.context + 1:
+                raise MintageError(
+                    f"plan: the text holds {tokens:,} tokens, less than one window of "
+                    f"{phase.context:,} and its last target; give more text, or a shorter context"
+                )
+            for number in chosen:
+                if not self._units(number, phase.context):
+                    raise MintageError(
+                        f"plan: {self.streams[number].source} holds no text; take it out of the mix"
+                    )
+        cap = self.settings.repetition_cap
+        for number, stream in enumerate(self.streams):
+            epochs = self._epochs(number)
+            if cap is not None and epochs > cap:
+                raise MintageError(
+                    f"plan: {stream.source} would be read {epochs:.2f} times, and repetition_cap is {cap:g}; "
+                    "lower its weight in the mix, take fewer steps, or raise the cap"
+                )
+
+
+def ledger_root(leaves: Iterable[Leaf]) -> str:
+    """The hash of a ledger: SHA-256 over a line for each leaf (doc_id, content_hash, available_at), sorted.
+
+    The time is in UTC with microseconds, `2019-07-31T18:00:00.000000+00:00`, or `unknown`; a space stands
+    between the fields and a newline ends each line, so `sha256sum` of such a text file gives the same.
+    """
+    digest = hashlib.sha256()
+    for doc_id, content_hash, available_at in leaves:
+        time = available_at.astimezone(UTC).isoformat(timespec="microseconds") if available_at else "unknown"
+        digest.update(f"{doc_id} {content_hash} {time}\n".encode())
+    return digest.hexdigest()
+
+
+def _leaves(table: pa.Table) -> Iterable[Leaf]:
+    for batch in table.to_batches(max_chunksize=10_000):
+        yield from zip(*(column.to_pylist() for column in batch.columns))
+
+
+def _stream(name: str, table: pa.Table, layout: str) -> Stream:
+    shard = table["shard"].to_numpy()
+    start = table["start"].to_numpy()
+    length = table["length"].to_numpy()
+    end = np.cumsum(length)
+    if layout == "windows":
+        touches = (shard[1:] == shard[:-1]) & (start[1:] == start[:-1] + length[:-1])
+        first = np.concatenate([[True], ~touches])
+        last = np.concatenate([~touches, [True]])
+        shard, start, end = shard[first], start[first], end[last]
+    return Stream(name, len(table), shard, start, end)
+
+
+def _refuse_late_tokenizer(shards: Shards, as_of: datetime | None) -> None:
+    cutoff = shards.tokenizer_cutoff
+    if as_of is not None and (cutoff is None or cutoff > as_of):
+        known = f"text up to {cutoff.isoformat()}" if cutoff else "undated text"
+        raise MintageError(
+            f"{shards.directory}: its tokenizer was trained on {known}, which is not public by "
+            f"{as_of.isoformat()}; train it as of the same moment and build the shards again"
+        )
+
+
+def _no_documents(shards: Shards, name: str, split: str, as_of: datetime | None) -> str:
+    known = ", ".join(shards.manifest["sources"])
+    if name not in shards.manifest["sources"]:
+        return f"plan: the mix names {name}, which the shards do not hold; they hold {known}"
+    moment = f" as of {as_of.isoformat()}" if as_of else ""
+    return f"plan: {name} has no {split} documents{moment}; take it out of the mix, or choose a later moment"

@@ -1,0 +1,349 @@
+"""Token shards: a corpus as integers on disk, with an index that says which document each token belongs to.
+
+    manifest.json             the tokenizer's hash and cutoff, counts, and every file's SHA-256; written last
+    shard_00000.bin           token ids, little endian, uint16 or uint32; each document ends with
+    <|endoftext|> shard_00000.docs.parquet  one row a document, see `INDEX_SCHEMA` shard_00000.mask
+    one byte a token, 1 where the loss counts; only for shards that hold chats
+
+Every admissible document is in the shards, whatever its date: the cutoff is a predicate on the index
+(`Shards.view`), and never a rewrite. The index, not a scan for end-of-text tokens, says where documents begin
+and end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from mintage.corpus import store
+from mintage.corpus.document import CHAT, Document, Use, chat_messages
+from mintage.errors import MintageError
+from mintage.tokens.tokenizer import Tokenizer
+from mintage.workspace import file_sha256, json_sha256
+
+MANIFEST = "manifest.json"
+SHARD_TOKENS = 1 << 27  # a shard is closed by the document that reaches it: 256 MiB of uint16
+BATCH_CHARACTERS = 2_000_000  # encoded at once: bounds the memory
+BATCH_DOCUMENTS = 4096
+INDEX_ROWS = 20_000  # of a row group
+
+TIME = pa.timestamp("us", tz="UTC")
+INDEX_SCHEMA = pa.schema(
+    [
+        pa.field("doc_id", pa.string(), nullable=False),
+        pa.field("content_hash", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),  # in tokens, within the shard
+        pa.field("length", pa.int64(), nullable=False),  # in tokens, end of text included
+        pa.field("bytes", pa.int64(), nullable=False),  # of the text in UTF-8; of a chat, of its contents
+        pa.field("available_at", TIME),
+        pa.field("superseded_at", TIME),
+        pa.field("duplicate", pa.bool_(), nullable=False),
+        pa.field("split", pa.string(), nullable=False),
+    ]
+)
+
+# Shares of training and development text; the rest is for tests. Chats are few and small, so more are held
+# out.
+SPLITS = {False: (0.96, 0.02), True: (0.90, 0.05)}
+
+Admissible = tuple[Document, datetime | None, bool]  # with superseded_at and whether it is a duplicate
+Progress = Callable[[int, int | None], object]
+
+
+def build(
+    corpus_directory: Path,
+    tokenizer: Tokenizer,
+    directory: Path,
+    use: Use,
+    *,
+    tokenizer_cutoff: datetime | None,
+    corpus_hash: str,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Encode every document that passes the licence gate `use`; memory does not grow with the corpus.
+
+    Args:
+        directory: an empty directory, or one to be made. It is a set of shards once `manifest.json` is there.
+        tokenizer_cutoff: the knowledge cutoff of the text that the tokenizer was trained on; None is not
+        known. corpus_hash: the content hash of the corpus, kept for the lineage. progress: called with the
+        documents done and the documents in the corpus.
+
+    Returns:
+        the manifest.
+
+    Raises:
+        MintageError: no document passes the gate.
+    """
+    parts = store.parts(corpus_directory, "documents")
+    total = sum(pq.ParquetFile(path).metadata.num_rows for path in parts)
+    directory.mkdir(parents=True, exist_ok=True)
+    writer = ShardWriter(directory, tokenizer)
+    for batch in _batches(store.admissible(corpus_directory, use)):
+        writer.write(batch)
+        if progress:
+            progress(writer.documents, total)
+    writer.close()
+    if not writer.documents:
+        raise MintageError(
+            f'{corpus_directory}: no document may be used for "{use}"; widen `use`, or add sources'
+        )
+    manifest = {
+        "tokenizer_hash": tokenizer.hash,
+        "tokenizer_cutoff": tokenizer_cutoff.isoformat() if tokenizer_cutoff else None,
+        "vocab_size": tokenizer.vocab_size,
+        "dtype": writer.dtype.str,
+        "use": use,
+        "corpus_hash": corpus_hash,
+        "documents": writer.documents,
+        "tokens": sum(source["tokens"] for source in writer.sources.values()),
+        "bytes": sum(source["bytes"] for source in writer.sources.values()),
+        "sources": dict(sorted(writer.sources.items())),
+        "shards": writer.number,
+        "files": {path.name: file_sha256(path) for path in sorted(directory.glob("shard_*"))},
+    }
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    return manifest
+
+
+def split_of(content_hash: str, kind: str) -> str:
+    """train, development or test: decided by the content alone, so that a text is in the same split
+    everywhere."""
+    train, development = SPLITS[kind == CHAT]
+    place = int(content_hash[:13], 16) / 16**13
+    if place < train:
+        return "train"
+    return "development" if place < train + development else "test"
+
+
+class ShardWriter:
+    """Appends encoded documents to shards, and begins a new shard when one is full."""
+
+    def __init__(self, directory: Path, tokenizer: Tokenizer):
+        self.directory = directory
+        self.tokenizer = tokenizer
+        self.dtype = np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
+        self.sources: dict[str, dict[str, int]] = defaultdict(
+            lambda: {"documents": 0, "tokens": 0, "bytes": 0}
+        )
+        self.documents = 0
+        self.number = 0  # of shards closed
+        self._bin: BinaryIO | None = None
+        self._mask: BinaryIO | None = None
+        self._index: pq.ParquetWriter | None = None
+        self._rows: list[dict[str, Any]] = []
+        self._tokens = 0  # in the open shard
+
+    def write(self, batch: list[Admissible]) -> None:
+        """Encode documents, on all cores, and append them in their order."""
+        chats = {
+            n: chat_messages(document.text)
+            for n, (document, _, _) in enumerate(batch)
+            if document.kind == CHAT
+        }
+        texts = [document.text for document, _, _ in batch if document.kind != CHAT]
+        encoded_chats = iter(self.tokenizer.encode_chats(list(chats.values())))
+        encoded_texts = iter(self.tokenizer.encode_batch(texts))
+        for number, (document, superseded_at, duplicate) in enumerate(batch):
+            if number in chats:
+                ids, mask = next(encoded_chats)
+                size = sum(len(message["content"].encode()) for message in chats[number])
+                self._append(document, superseded_at, duplicate, size, ids, [*mask, 0])
+            else:
+                self._append(
+                    document, superseded_at, duplicate, len(document.text.encode()), next(encoded_texts), None
+                )
+
+    def close(self) -> None:
+        """End the open shard, if there is one."""
+        if self._bin is None or self._index is None:
+            return
+        self._flush_index()
+        for file in (self._bin, self._mask, self._index):
+            if file is not None:
+                file.close()
+        self._bin = self._mask = self._index = None
+        self._tokens = 0
+        self.number += 1
+
+    def _append(
+        self,
+        document: Document,
+        superseded_at: datetime | None,
+        duplicate: bool,
+        size: int,
+        ids: list[int],
+        mask: list[int] | None,
+    ) -> None:
+        if self._bin is None:
+            self._bin = self._path("bin").open("wb")
+            self._index = pq.ParquetWriter(self._path("docs.parquet"), INDEX_SCHEMA, compression="zstd")
+        ids = [*ids, self.tokenizer.end_of_text_id]
+        if mask is not None and self._mask is None:
+            self._mask = self._path("mask").open("wb")
+            for start in range(0, self._tokens, 1 << 20):
+                self._mask.write(b"\1" * min(1 << 20, self._tokens - start))
+        self._bin.write(np.array(ids, self.dtype).tobytes())
+        if self._mask is not None:
+            self._mask.write(bytes(mask) if mask is not None else b"\1" * len(ids))
+        self._rows.append(
+            {
+                "doc_id": document.doc_id,
+                "content_hash": document.content_hash,
+                "source": document.source,
+                "kind": document.kind,
+                "title": document.title,
+                "start": self._tokens,
+                "length": len(ids),
+                "bytes": size,
+                "available_at": document.available_at,
+                "superseded_at": superseded_at,
+                "duplicate": duplicate,
+                "split": split_of(document.content_hash, document.kind),
+            }
+        )
+        self._tokens += len(ids)
+        self.documents += 1
+        for key, value in (("documents", 1), ("tokens", len(ids)), ("bytes", size)):
+            self.sources[document.source][key] += value
+        if len(self._rows) >= INDEX_ROWS:
+            self._flush_index()
+        if self._tokens >= SHARD_TOKENS:
+            self.close()
+
+    def _flush_index(self) -> None:
+        assert self._index is not None
+        self._index.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=INDEX_SCHEMA))
+        self._rows = []
+
+    def _path(self, suffix: str) -> Path:
+        return self.directory / f"shard_{self.number:05d}.{suffix}"
+
+
+@dataclass(frozen=True)
+class Shards:
+    """A directory of shards, opened for reading."""
+
+    directory: Path
+    manifest: dict[str, Any]
+
+    @staticmethod
+    def open(directory: Path) -> Shards:
+        """Read the manifest.
+
+        Raises:
+            MintageError: there is none, so the directory is not a whole set of shards.
+        """
+        path = directory / MANIFEST
+        if not path.exists():
+            raise MintageError(f"{directory}: no {MANIFEST}; build the shards with `mintage shards`")
+        return Shards(directory, json.loads(path.read_text(encoding="utf-8")))
+
+    @property
+    def hash(self) -> str:
+        """What identifies these very files."""
+        return json_sha256(self.manifest)
+
+    @property
+    def tokenizer_cutoff(self) -> datetime | None:
+        """Until when the tokenizer's training text knew the world; None is not known."""
+        text = self.manifest["tokenizer_cutoff"]
+        return datetime.fromisoformat(text) if text else None
+
+    def require_tokenizer(self, tokenizer: Tokenizer) -> None:
+        """Refuse a tokenizer that did not make these shards.
+
+        Raises:
+            MintageError: the hashes differ; both are named.
+        """
+        made_by = self.manifest["tokenizer_hash"]
+        if tokenizer.hash != made_by:
+            raise MintageError(
+                f"{self.directory}: encoded by tokenizer {made_by[:16]}, but the tokenizer given is "
+                f"{tokenizer.hash[:16]}; use the tokenizer of these shards, or build the shards again"
+            )
+
+    def index(self) -> pa.Table:
+        """All documents: `INDEX_SCHEMA` and `shard`, the number of the shard."""
+        tables = []
+        for number in range(self.manifest["shards"]):
+            table = pq.read_table(self._path(number, "docs.parquet"), schema=INDEX_SCHEMA)
+            tables.append(table.append_column("shard", pa.array(np.full(len(table), number, np.int32))))
+        return pa.concat_tables(tables)
+
+    def view(self, split: str, as_of: datetime | None) -> pa.Table:
+        """The index as it stood at a moment: what was public and not yet replaced, each text once; one split.
+
+        Ordered by (source, available_at, doc_id), undated documents last. It depends on the documents that it
+        admits and on nothing else, but for the columns that say where in the shards they are. `as_of` None
+        means now, and lets undated documents in; the rule is that of `mintage.corpus.store.view`.
+        """
+        table = self.index()
+        admitted = pc.and_(pc.equal(table["split"], split), pc.invert(table["duplicate"]))
+        if as_of is None:
+            admitted = pc.and_(admitted, pc.is_null(table["superseded_at"]))
+        else:
+            moment = pa.scalar(as_of, TIME)
+            public = pc.less_equal(table["available_at"], moment)
+            standing = pc.fill_null(pc.greater(table["superseded_at"], moment), True)
+            admitted = pc.and_(admitted, pc.and_(pc.fill_null(public, False), standing))
+        table = table.filter(admitted)
+        order = [(key, "ascending") for key in ("source", "available_at", "doc_id")]
+        return table.take(pc.sort_indices(table, sort_keys=order, null_placement="at_end"))
+
+    def tokens(self, shard: int) -> np.ndarray:
+        """The token ids of a shard, mapped and not read."""
+        # A plain array over the mapping: slices of np.memmap itself cost several times as much.
+        return np.memmap(self._path(shard, "bin"), np.dtype(self.manifest["dtype"]), "r").view(np.ndarray)
+
+    def mask(self, shard: int) -> np.ndarray | None:
+        """The loss mask of a shard (uint8), mapped and not read; None where every token counts."""
+        path = self._path(shard, "mask")
+        return (
+            np.memmap(path, np.uint8, "r").view(np.ndarray) if path.name in self.manifest["files"] else None
+        )
+
+    def _path(self, shard: int, suffix: str) -> Path:
+        return self.directory / f"shard_{shard:05d}.{suffix}"
+
+
+def verify(directory: Path) -> None:
+    """Check every file of the shards against the manifest.
+
+    Raises:
+        MintageError: a file is missing, or its bytes are not those that were written.
+    """
+    for name, expected in Shards.open(directory).manifest["files"].items():
+        path = directory / name
+        if not path.exists():
+            raise MintageError(
+                f"{path}: the manifest lists this file and it is not there; build the shards again"
+            )
+        if file_sha256(path) != expected:
+            raise MintageError(f"{path}: its bytes are not those of the manifest; build the shards again")
+
+
+def _batches(documents: Iterable[Admissible]) -> Iterator[list[Admissible]]:
+    """Consecutive documents in lists of about `BATCH_CHARACTERS`, at most `BATCH_DOCUMENTS`."""
+    batch: list[Admissible] = []
+    size = 0
+    for admissible in documents:
+        batch.append(admissible)
+        size += len(admissible[0].text)
+        if size >= BATCH_CHARACTERS or len(batch) >= BATCH_DOCUMENTS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
