@@ -1,5 +1,4 @@
 """Every rule against transformers' own processor, or where there is none against the definition (float64)."""
-float64."""
 
 from __future__ import annotations
 
@@ -126,7 +125,9 @@ def test_ids_that_pad_the_vocabulary_are_never_chosen_nor_reported(temperature):
 
 def test_logprobs_are_the_models_own_before_penalties_and_temperature():
     logits = random_logits(0)
-    sampler = Sampler(Sampling(temperature=0.5, top_k=3, repetition_penalty=2.0, seed=1, logprobs=4), [1, 2], 97)
+    sampler = Sampler(
+        Sampling(temperature=0.5, top_k=3, repetition_penalty=2.0, seed=1, logprobs=4), [1, 2], 97
+    )
     token, logprob = sampler.choose(logits)
     expected = logits.double() - torch.logsumexp(logits.double(), 0)
     assert logprob.token_id == token
