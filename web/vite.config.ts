@@ -5,7 +5,7 @@ export default defineConfig({
   // Relative addresses: the page also works behind a proxy that serves it under a prefix.
   base: './',
   plugins: [react()],
-  server: { proxy: { '/v1': 'http://127.0.0.1:8000' } },
+  server: { proxy: { '/v1': 'http://127.0.0.1:8080' } },
   build: {
     target: 'es2023',
     outDir: '../mintage/serve/static',

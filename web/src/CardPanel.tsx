@@ -81,7 +81,7 @@ function Fact({ name, value }: { name: string; value: string | null }) {
   return value === null ? null : (
     <div>
       <dt>{name}</dt>
-      <dd>{value}</dd>
+      <dd>{/^[0-9a-f]{32,}$/.test(value) ? <code>{value}</code> : value}</dd>
     </div>
   )
 }
@@ -95,7 +95,7 @@ function Figures({ entries }: { entries: [string, Figure][] }) {
           <div key={name} className="group">
             <dt>{readable(name)}</dt>
             <dd>
-              <Figures entries={Object.entries(value)} />
+              <Figures entries={Array.isArray(value) ? value.map(labelled) : Object.entries(value)} />
             </dd>
           </div>
         ) : (
@@ -104,6 +104,13 @@ function Figures({ entries }: { entries: [string, Figure][] }) {
       )}
     </dl>
   )
+}
+
+/** A row of a list under its own name, or under its number where it has none. */
+function labelled(row: Figure, index: number): [string, Figure] {
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) return [`${index + 1}`, row]
+  const { source, name, ...others } = row
+  return [String(source ?? name ?? index + 1), others]
 }
 
 function readable(name: string): string {

@@ -26,7 +26,7 @@ export function Composer({ input, draft, running, onDraft, onSend, onStop }: Pro
         id="question"
         ref={input}
         rows={1}
-        placeholder="Ask a question, or paste figures and ask about them"
+        placeholder="Ask, or paste figures"
         enterKeyHint="send"
         value={draft}
         onChange={(event) => onDraft(event.target.value)}

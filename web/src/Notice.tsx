@@ -48,6 +48,7 @@ function KeyForm({ onSaved }: { onSaved: () => void }) {
       <input
         id="key"
         type="password"
+        autoFocus
         autoComplete="off"
         spellCheck={false}
         value={key}

@@ -131,10 +131,10 @@ function Facts({ turn }: { turn: Turn }) {
   const { usage, timing } = turn
   const facts: string[] = []
   if (turn.status === 'stopped') facts.push('stopped')
-  if (turn.finishReason === 'length') facts.push('cut at the longest answer')
+  if (turn.finishReason === 'length') facts.push('cut at the length limit')
   if (turn.status === 'done' && turn.answer === '') facts.push('the model said nothing')
   if (usage) {
-    facts.push(`${count(usage.completion_tokens)} from ${count(usage.prompt_tokens)} of prompt`)
+    facts.push(`${count(usage.completion_tokens)} after a prompt of ${usage.prompt_tokens.toLocaleString('en')}`)
     // The first token's time is the reading of the prompt, so the rate counts the tokens after it.
     if (timing && timing.rest > 0 && usage.completion_tokens > 1)
       facts.push(`${rate((usage.completion_tokens - 1) / timing.rest)} tokens/s`)
