@@ -301,7 +301,7 @@ class Shards:
             admitted = pc.and_(admitted, pc.and_(pc.fill_null(public, False), standing))
         table = table.filter(admitted)
         order = [(key, "ascending") for key in ("source", "available_at", "doc_id")]
-        return table.take(pc.sort_indices(table, sort_keys=order, null_placement="at_end"))
+        return table.take(pc.sort_indices(table, sort_keys=order))
 
     def tokens(self, shard: int) -> np.ndarray:
         """The token ids of a shard, mapped and not read."""
