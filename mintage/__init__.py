@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# Spinning OpenMP threads make a small model up to ten times slower when a neighbour uses one core; the runtime reads
-# this once, when torch is imported.
+# Spinning OpenMP threads make a small model up to ten times slower when a neighbour uses one core; the
+# runtime reads this once, when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

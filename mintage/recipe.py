@@ -1,4 +1,5 @@
-"""Recipe files: YAML in, validated and frozen settings out. Unknown keys are errors that name the nearest key."""
+"""Recipe files: YAML in, validated and frozen settings out. Unknown keys are errors that name the nearest
+key."""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError, with_config
 
 import mintage
-from mintage.corpus.build import CorpusSettings
+from mintage.corpus.settings import CorpusSettings
 from mintage.corpus.sources.files import FilesSource
 from mintage.corpus.sources.sandbox.settings import SandboxSource
 from mintage.errors import MintageError
@@ -61,12 +62,20 @@ class Stage:
     train: TrainSettings = dataclasses.field(default_factory=TrainSettings)
 
 
+def day_or_moment(value: Any) -> Any:
+    """A text that is only a day stays a day, so that it can mean the end of it; pydantic would make it its
+    midnight."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+        return date.fromisoformat(value)
+    return value
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """All settings of a model, from the filing to the report.
 
-    `as_of` is the knowledge cutoff: nothing that became public after it reaches the tokenizer or a batch. A day means
-    the end of that day in UTC. `about` says what the recipe is for and where its numbers come from.
+    `as_of` is the knowledge cutoff: nothing that became public after it reaches the tokenizer or a batch. A
+    day means the end of that day in UTC. `about` says what the recipe is for and where its numbers come from.
     """
 
     name: str
@@ -75,7 +84,7 @@ class Recipe:
     model: ModelConfig
     pretrain: Stage
     about: str = ""
-    as_of: datetime | date | None = None
+    as_of: typing.Annotated[datetime | date | None, BeforeValidator(day_or_moment)] = None
     tune: Stage | None = None
     evaluate: EvaluateSettings = dataclasses.field(default_factory=EvaluateSettings)
 
@@ -120,7 +129,11 @@ def find(path: str | Path) -> Path:
     """The file of a recipe given by path or by name."""
     if Path(path).is_file():
         return Path(path)
-    folders = [Path("recipes"), Path(mintage.__file__).parent / "recipes", Path(mintage.__file__).parents[1] / "recipes"]
+    folders = [
+        Path("recipes"),
+        Path(mintage.__file__).parent / "recipes",
+        Path(mintage.__file__).parents[1] / "recipes",
+    ]
     for folder in folders:
         if (folder / f"{path}.yaml").is_file():
             return folder / f"{path}.yaml"
@@ -132,7 +145,9 @@ def set_value(record: dict[str, Any], override: str) -> None:
     """Apply one `a.b.0.c=value` to a recipe's mapping, in place."""
     path, equals, text = override.partition("=")
     if not equals:
-        raise MintageError(f"--set {override}: write it as key=value, for example pretrain.train.optimizer.name=muon")
+        raise MintageError(
+            f"--set {override}: write it as key=value, for example pretrain.train.optimizer.name=muon"
+        )
     keys = path.split(".")
     here: Any = record
     try:
@@ -156,7 +171,9 @@ def expand_environment(value: Any) -> Any:
         name, default = match.groups()
         found = os.environ.get(name, default)
         if found is None:
-            raise MintageError(f"the recipe uses ${{{name}}}, which is not set; set the environment variable {name}")
+            raise MintageError(
+                f"the recipe uses ${{{name}}}, which is not set; set the environment variable {name}"
+            )
         return found
 
     return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", replace, value)
@@ -182,7 +199,8 @@ def recipe_adapter() -> TypeAdapter[Recipe]:
 
 
 def explain(problem: dict[str, Any], place: str) -> str:
-    """One line for one of pydantic's errors: the place, what is wrong, and the nearest key where that helps."""
+    """One line for one of pydantic's errors: the place, what is wrong, and the nearest key where that
+    helps."""
     location = [str(part) for part in problem["loc"] if part not in ("datetime", "date")]
     where = f"{place}: {'.'.join(location)}" if location else place
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
@@ -228,4 +246,3 @@ def settings_classes(settings: type) -> Iterator[type]:
     for inner in field_types(settings).values():
         if dataclasses.is_dataclass(inner):
             yield from settings_classes(typing.cast(type, inner))
-

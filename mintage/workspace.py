@@ -1,4 +1,5 @@
-"""Where artifacts live: atomic publishing, and cards that carry lineage, hashes, figures and the knowledge cutoff."""
+"""Where artifacts live: atomic publishing, and cards that carry lineage, hashes, figures and the knowledge
+cutoff."""
 
 from __future__ import annotations
 
@@ -53,10 +54,11 @@ def explain_full_disk(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
             raise
         raise MintageError(
-            f"{target}: the disk is full; nothing was published. Free some space and run the same command again"
+            f"{target}: the disk is full; nothing was published. "
+            "Free some space and run the same command again"
         ) from error
 
 
@@ -75,10 +77,11 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def publish_directory(target: Path) -> Iterator[Path]:
-    """Yield a temporary directory that becomes `target` when the block ends well, and vanishes when it does not.
+    """Yield a temporary directory that becomes `target` when the block ends well, and vanishes when it does
+    not.
 
-    Every file is on the disk before the rename, so a reader, or a machine that lost its power, sees a whole directory
-    or none. An older directory of the same name is replaced.
+    Every file is on the disk before the rename, so a reader, or a machine that lost its power, sees a whole
+    directory or none. An older directory of the same name is replaced.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target)
@@ -102,7 +105,8 @@ def publish_directory(target: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Mend what a killed publisher left: bring back a retired directory that was not yet replaced, drop the rest."""
+    """Mend what a killed publisher left: bring back a retired directory that was not yet replaced, drop the
+    rest."""
     retired = target.with_name(f".{target.name}.retired.tmp")
     if retired.exists() and not target.exists():
         retired.rename(target)
@@ -150,9 +154,9 @@ class Parent:
 class Card:
     """What an artifact is, what it was made from, and until which moment its makers knew the world.
 
-    `fingerprint` is the hash of the settings and the parents' content hashes: an artifact whose fingerprint is
-    unchanged need not be made again. `content_hash` covers every file's path and SHA-256. `knowledge_cutoff` is an
-    ISO time in UTC, or None where undated text went in.
+    `fingerprint` is the hash of the settings and the parents' content hashes: an artifact whose fingerprint
+    is unchanged need not be made again. `content_hash` covers every file's path and SHA-256.
+    `knowledge_cutoff` is an ISO time in UTC, or None where undated text went in.
     """
 
     kind: str
@@ -175,14 +179,17 @@ class Card:
         try:
             record = json.loads((directory / CARD).read_text())
         except FileNotFoundError:
-            raise MintageError(f"{directory}: no {CARD}; this is not an artifact of a Mintage workspace") from None
+            raise MintageError(
+                f"{directory}: no {CARD}; this is not an artifact of a Mintage workspace"
+            ) from None
         record["parents"] = tuple(Parent(**parent) for parent in record["parents"])
         record["sources"] = tuple(record["sources"])
         return Card(**record)
 
 
 def content_of(directory: Path) -> tuple[dict[str, str], str]:
-    """Every file below a directory with its SHA-256, and the hash over them all. The card itself is left out."""
+    """Every file below a directory with its SHA-256, and the hash over them all. The card itself is left
+    out."""
     files = {
         path.relative_to(directory).as_posix(): file_sha256(path)
         for path in sorted(directory.rglob("*"))
@@ -219,8 +226,8 @@ class Workspace:
         owner = path.read_text() if path.exists() else ""
         if owner.isdecimal() and int(owner) != os.getpid() and process_is_alive(int(owner)):
             raise MintageError(
-                f"{self.root}: another mintage command (process {owner}) is writing here; wait for it to end, or choose "
-                f"another --workspace. If no such command runs, remove {path}"
+                f"{self.root}: another mintage command (process {owner}) is writing here; "
+                f"wait for it to end, or choose another --workspace. If no such command runs, remove {path}"
             )
         write_atomic(path, str(os.getpid()))
         try:
@@ -237,7 +244,9 @@ class Workspace:
     def cards(self) -> list[Card]:
         """The cards of every artifact, in the order of the stages and then of their names."""
         return [
-            Card.read(path.parent) for kind in KINDS for path in sorted((self.root / kind).glob(f"[!.]*/{CARD}"))
+            Card.read(path.parent)
+            for kind in KINDS
+            for path in sorted((self.root / kind).glob(f"[!.]*/{CARD}"))
         ]
 
     def find(self, name: str) -> Card:
@@ -253,5 +262,8 @@ class Workspace:
         if found:
             kinds = ", ".join(f"{card.kind}/{card.name}" for card in found)
             raise MintageError(f"{name}: several artifacts bear this name; say which: {kinds}")
-        known = ", ".join(f"{card.kind}/{card.name}" for card in cards) or "none yet; `mintage run RECIPE` makes them"
+        known = (
+            ", ".join(f"{card.kind}/{card.name}" for card in cards)
+            or "none yet; `mintage run RECIPE` makes them"
+        )
         raise MintageError(f"{name}: no such artifact in {self.root}. There are: {known}")

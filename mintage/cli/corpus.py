@@ -14,7 +14,8 @@ app = typer.Typer(no_args_is_help=True, help="Build a corpus, and ask it questio
 
 @app.command()
 def build(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
-    """Read the recipe's sources into dated documents; find exact duplicates; keep bad rows out and count them.
+    """Read the recipe's sources into dated documents; find exact duplicates; keep bad rows out and count
+    them.
 
     Example: mintage corpus build recipes/fed-10m.yaml
     """
@@ -23,7 +24,9 @@ def build(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOpti
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="DuckDB's SQL over the views documents, sources and the attributes.")],
+    query: Annotated[
+        str, typer.Argument(help="DuckDB's SQL over the views documents, sources and the attributes.")
+    ],
     corpus: Annotated[str | None, typer.Option(help="Which corpus; not needed when there is one.")] = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:

@@ -22,7 +22,8 @@ for verb in (quickstart, stages, corpus, show, verify, chat, serve, doctor):
 
 
 def main() -> None:
-    """Run a verb. What the user can mend is printed as one message, without a traceback, and ends with code 2."""
+    """Run a verb. What the user can mend is printed as one message, without a traceback, and ends with code
+    2."""
     try:
         app()
     except MintageError as error:

@@ -7,13 +7,20 @@ from typing import Annotated
 
 import typer
 
-RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a known one.")]
-ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="A model's directory, or its name in the workspace.")]
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a known one.")
+]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A model's directory, or its name in the workspace.")
+]
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Where artifacts live.")]
 SetOption = Annotated[
     list[str],
     typer.Option(
-        "--set", metavar="KEY=VALUE", default_factory=list, help="Override a setting, e.g. pretrain.train.seed=2."
+        "--set",
+        metavar="KEY=VALUE",
+        default_factory=list,
+        help="Override a setting, e.g. pretrain.train.seed=2.",
     ),
 ]
 WORKSPACE = Path("workspace")

@@ -14,7 +14,8 @@ def quickstart(
     port: Annotated[int, typer.Option(help="Where the chat page listens.")] = 8080,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """Make a small economy's texts, a tokenizer, a trained model, a tuned assistant, a report, and a chat page.
+    """Make a small economy's texts, a tokenizer, a trained model, a tuned assistant, a report, and a chat
+    page.
 
     Example: mintage quickstart --no-serve
     """

@@ -11,7 +11,9 @@ from mintage.cli.options import WORKSPACE, ModelArgument, WorkspaceOption
 
 def serve(
     model: ModelArgument,
-    host: Annotated[str, typer.Option(help="Address to listen on; 127.0.0.1 is this machine only.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 127.0.0.1 is this machine only.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:

@@ -12,7 +12,8 @@ from mintage.cli.options import WORKSPACE, ModelArgument, WorkspaceOption
 def verify(
     model: ModelArgument,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Also train the last steps again, killed half way, and compare bits.")
+        bool,
+        typer.Option("--replay", help="Also train the last steps again, killed half way, and compare bits."),
     ] = False,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:

@@ -1,8 +1,8 @@
 """Bits per byte of held-out documents, by source and by month, with perplexity beside it.
 
-Whole documents, cut into non-overlapping windows of the training length; the end-of-text token is predicted too;
-the sum of -log2 p is divided by the text's UTF-8 bytes. The measure does not depend on the tokenizer, so models with
-different vocabularies compare.
+Whole documents, cut into non-overlapping windows of the training length; the end-of-text token is predicted
+too; the sum of -log2 p is divided by the text's UTF-8 bytes. The measure does not depend on the tokenizer, so
+models with different vocabularies compare.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Score:
 
 
 def capped(documents: Iterable[DocumentTokens], megabytes: float) -> list[DocumentTokens]:
-    """For each source, the first documents by id that hold `megabytes` of text together, at least one of each."""
+    """For each source, the first documents by id that hold `megabytes` of text together, at least one of
+    each."""
     chosen: list[DocumentTokens] = []
     taken: dict[str, int] = defaultdict(int)
     for document in sorted(documents, key=lambda document: document.doc_id):
@@ -143,7 +144,8 @@ def by_source(scores: dict[str, dict[str, Score]]) -> dict[str, Score]:
 
 
 def curve_figures(scores: dict[str, dict[str, Score]]) -> dict[str, dict[str, float]]:
-    """What the training log keeps of a measurement: both measures by source, and over all sources as `all`."""
+    """What the training log keeps of a measurement: both measures by source, and over all sources as
+    `all`."""
     sources = by_source(scores)
     sources["all"] = total(sources.values())
     return {

@@ -1,12 +1,11 @@
-"""The ledger of a model: every document that its training could see, and the proof of its knowledge cutoff."""
+"""The ledger of a model: every document that its training could see, and the proof of its knowledge
+cutoff."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,12 +21,23 @@ SCHEMA = pa.schema(
 
 
 def write(leaves: Iterable[Leaf], path: Path) -> str:
-    """Write the leaves (doc_id, content_hash, available_at), sorted and without repetition; the root is returned."""
-    ordered = sorted(set(leaves), key=lambda leaf: leaf[0])
+    """Write the leaves (doc_id, content_hash, available_at), sorted and without repetition; the root is
+    returned."""
+    ordered = sorted_once(leaves)
     columns = list(zip(*ordered)) if ordered else [(), (), ()]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA)]
     pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), path, compression="zstd")
-    return ledger_root(ordered)
+    return root_of(ordered)
+
+
+def sorted_once(leaves: Iterable[Leaf]) -> list[Leaf]:
+    """Leaves in the ledger's order, each once."""
+    return sorted(set(leaves), key=lambda leaf: leaf[0])
+
+
+def root_of(leaves: Iterable[Leaf]) -> str:
+    """The root over leaves in any order."""
+    return ledger_root(sorted_once(leaves))
 
 
 def read(path: Path) -> list[Leaf]:
@@ -37,10 +47,12 @@ def read(path: Path) -> list[Leaf]:
         MintageError: the file is missing.
     """
     if not path.exists():
-        raise MintageError(f"{path}: the model has no ledger; it was not published by `mintage pretrain` or `mintage tune`")
+        raise MintageError(
+            f"{path}: the model has no ledger; it was not published by `mintage pretrain` or `mintage tune`"
+        )
     table = pq.read_table(path)
     columns = [table[name].to_pylist() for name in SCHEMA.names]
-    return [Leaf(*row) for row in zip(*columns)]
+    return list(zip(*columns))
 
 
 def months(leaves: Iterable[Leaf]) -> dict[str, int]:

@@ -39,15 +39,17 @@ def ask(engine: Engine, questions: Sequence[Question]) -> list[str]:
     return [answer.text for answer in answers]
 
 
-def grade(questions: Sequence[Question], answers: Sequence[str], constants: dict[str, str]) -> dict[str, dict[str, Any]]:
+def grade(
+    questions: Sequence[Question], answers: Sequence[str], constants: dict[str, str]
+) -> dict[str, dict[str, Any]]:
     """Per kind: the share of exact answers and of answers in the right form, and every baseline's share.
 
     Args:
         constants: for each kind, the commonest answer among the training questions.
 
-    An answer is exact when its key (the figure, the company, the quarter, the direction) is the key of the known
-    answer; it has the right form when it has a key at all. The baselines answer with the constant, with the first,
-    the last or a random figure (or label) of the context.
+    An answer is exact when its key (the figure, the company, the quarter, the direction) is the key of the
+    known answer; it has the right form when it has a key at all. The baselines answer with the constant, with
+    the first, the last or a random figure (or label) of the context.
     """
     grouped: dict[str, list[tuple[Question, str]]] = defaultdict(list)
     for question, answer in zip(questions, answers):
@@ -59,9 +61,7 @@ def grade(questions: Sequence[Question], answers: Sequence[str], constants: dict
         figures = [context_figures(kind, question.prompt) for question, _ in pairs]
         generator = random.Random(0)
         draws = [
-            share(
-                [generator.choice(candidates) if candidates else None for candidates in figures], truth
-            )
+            share([generator.choice(candidates) if candidates else None for candidates in figures], truth)
             for _ in range(RANDOM_DRAWS)
         ]
         baselines = {

@@ -24,12 +24,18 @@ def write(directory: Path, results: dict[str, Any], plots: dict[str, list[Path]]
         results: every figure; the page shows nothing that is not in it.
         plots: PNG files by stage of training; they are copied into the page.
     """
-    images = {name: [base64.b64encode(path.read_bytes()).decode() for path in paths] for name, paths in plots.items()}
+    images = {
+        name: [base64.b64encode(path.read_bytes()).decode() for path in paths]
+        for name, paths in plots.items()
+    }
     months = months_plot(results["bits_per_byte_by_month"], results["knowledge_cutoff"])
     if months:
         images["months"] = [base64.b64encode(months).decode()]
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     page = environment.get_template(TEMPLATE).render(results=results, plots=images)
     write_atomic(directory / "report.html", page)
@@ -37,11 +43,14 @@ def write(directory: Path, results: dict[str, Any], plots: dict[str, list[Path]]
 
 
 def months_plot(scores: dict[str, dict[str, float]], knowledge_cutoff: str | None) -> bytes | None:
-    """A PNG of bits per byte against the month of publication, a line for each source; None without dated months."""
+    """A PNG of bits per byte against the month of publication, a line for each source; None without dated
+    months."""
     from matplotlib.figure import Figure
 
     dated = {
-        source: {datetime.strptime(month, "%Y-%m"): value for month, value in months.items() if month != UNDATED}
+        source: {
+            datetime.strptime(month, "%Y-%m"): value for month, value in months.items() if month != UNDATED
+        }
         for source, months in scores.items()
     }
     dated = {source: months for source, months in dated.items() if len(months) > 1}
@@ -52,10 +61,17 @@ def months_plot(scores: dict[str, dict[str, float]], knowledge_cutoff: str | Non
     for source, months in sorted(dated.items()):
         axes.plot(list(months), list(months.values()), marker=".", markersize=4, linewidth=1, label=source)
     if knowledge_cutoff:
-        axes.axvline(datetime.fromisoformat(knowledge_cutoff[:10]), color="black", linestyle="--", linewidth=1)
+        axes.axvline(
+            datetime.fromisoformat(knowledge_cutoff[:10]), color="black", linestyle="--", linewidth=1
+        )
         axes.annotate(
-            "knowledge cutoff", (datetime.fromisoformat(knowledge_cutoff[:10]), 1), (4, -4), fontsize=8,
-            xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
+            "knowledge cutoff",
+            (datetime.fromisoformat(knowledge_cutoff[:10]), 1),
+            (4, -4),
+            fontsize=8,
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            va="top",
         )
     axes.set_ylabel("bits per byte")
     axes.set_xlabel("month of publication")

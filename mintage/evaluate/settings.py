@@ -9,9 +9,9 @@ from dataclasses import dataclass
 class EvaluateSettings:
     """How much of the held-out text and how many held-out questions an evaluation reads.
 
-    `megabytes_per_source` caps the text measured for each source; documents are taken in the order of their hashes,
-    so a smaller cap measures a subset of a larger one. `prompts` are continued in the report as samples; the served
-    page offers `examples` to click.
+    `megabytes_per_source` caps the text measured for each source; documents are taken in the order of their
+    hashes, so a smaller cap measures a subset of a larger one. `prompts` are continued in the report as
+    samples; the served page offers `examples` to click.
     """
 
     megabytes_per_source: float = 0.3

@@ -107,7 +107,9 @@ def write_card(
         figures=made.figures,
         sources=made.sources,
     )
-    write_atomic(directory / CARD, json.dumps(dataclasses.asdict(card), indent=1, ensure_ascii=False, default=str))
+    write_atomic(
+        directory / CARD, json.dumps(dataclasses.asdict(card), indent=1, ensure_ascii=False, default=str)
+    )
     return card
 
 
@@ -117,5 +119,6 @@ def strictest(uses: Sequence[str]) -> str:
 
 
 def latest(cutoffs: Sequence[str | None]) -> str | None:
-    """The latest of several knowledge cutoffs; None (undated text) outweighs every date. No stage can lower it."""
+    """The latest of several knowledge cutoffs; None (undated text) outweighs every date. No stage can lower
+    it."""
     return None if None in cutoffs else max(cutoff for cutoff in cutoffs if cutoff)

@@ -32,12 +32,20 @@ class Finding:
 
 def findings() -> Iterator[Finding]:
     """Everything that training and serving depend on."""
-    yield Finding("mintage", f"{mintage.__version__} on Python {platform.python_version()}, {platform.platform()}")
+    yield Finding(
+        "mintage", f"{mintage.__version__} on Python {platform.python_version()}, {platform.platform()}"
+    )
     threads = torch.get_num_threads()
     spin = os.environ["OMP_WAIT_POLICY"]
-    yield Finding("processor", f"{os.cpu_count()} cores, torch {torch.__version__} uses {threads} threads, waiting {spin}")
+    yield Finding(
+        "processor",
+        f"{os.cpu_count()} cores, torch {torch.__version__} uses {threads} threads, waiting {spin}",
+    )
     for dtype in (torch.float32, torch.bfloat16):
-        yield Finding(f"cpu {str(dtype).removeprefix('torch.')}", f"{matmul_speed('cpu', dtype):,.0f} GFLOP/s in a matrix product")
+        yield Finding(
+            f"cpu {str(dtype).removeprefix('torch.')}",
+            f"{matmul_speed('cpu', dtype):,.0f} GFLOP/s in a matrix product",
+        )
     yield accelerator()
     yield compiler()
     for package, (extra, purpose) in EXTRAS.items():
@@ -71,7 +79,9 @@ def accelerator() -> Finding:
         memory = properties.total_memory / GIBIBYTE
         return Finding("gpu", f"{properties.name}, {memory:.0f} GiB, bfloat16 at {speed:,.0f} TFLOP/s")
     if torch.backends.mps.is_available():
-        return Finding("gpu", f"Apple MPS, float32 at {matmul_speed('mps', torch.float32, 2048):,.0f} GFLOP/s")
+        return Finding(
+            "gpu", f"Apple MPS, float32 at {matmul_speed('mps', torch.float32, 2048):,.0f} GFLOP/s"
+        )
     if shutil.which("nvidia-smi"):
         return Finding("gpu", "an NVIDIA driver, but this torch is a CPU build", "make clean && make demo")
     return Finding("gpu", "none; models up to about 10M parameters train well on the processor")

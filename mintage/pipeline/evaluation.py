@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mintage.corpus import store
 from mintage.corpus.document import CHAT
-from mintage.evaluate import bits_per_byte, ledger, questions, report
+from mintage.evaluate import bits_per_byte, questions, report
 from mintage.evaluate.bits_per_byte import Score
 from mintage.generate.engine import Engine, load
 from mintage.generate.sampling import Sampling
@@ -33,7 +33,13 @@ console = Console(highlight=False)
 @contextlib.contextmanager
 def progress(label: str, unit: str) -> Iterator[Any]:
     """A progress bar as a callable of (done, total or None)."""
-    columns = (TextColumn(f"{label:<10}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    columns = (
+        TextColumn(f"{label:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total=None: bar.update(task, completed=done, total=total)
@@ -71,12 +77,16 @@ def evaluate(
 def summary(card: Card) -> Iterator[str]:
     """The report's main figures as lines."""
     for source, score in card.figures["bits_per_byte"].items():
-        yield f"  {source:<28} {score['bits_per_byte']:.3f} bits per byte on {score['documents']} held-out documents"
+        size, documents = score["bits_per_byte"], score["documents"]
+        yield f"  {source:<28} {size:.3f} bits per byte on {documents} held-out documents"
     for kind, accuracy in card.figures["exact_answer_accuracy"].items():
-        yield f"  {kind:<28} {accuracy:.0%} exact answers, {card.figures['right_form'][kind]:.0%} in the right form"
+        form = card.figures["right_form"][kind]
+        yield f"  {kind:<28} {accuracy:.0%} exact answers, {form:.0%} in the right form"
 
 
-def measure(recipe: Recipe, workspace: Workspace, model: Card, shards: Card, tokenizer: Card) -> dict[str, Any]:
+def measure(
+    recipe: Recipe, workspace: Workspace, model: Card, shards: Card, tokenizer: Card
+) -> dict[str, Any]:
     """Every figure of the report."""
     shards_directory = workspace.path("shards", shards.name)
     engine = load(workspace.path("models", model.name))
@@ -121,7 +131,10 @@ def prove_claims(recipe: Recipe, workspace: Workspace, model: Card, thorough: bo
     shown = [proofs.show(proof) for proof in proofs.quick(workspace, model)]
     if thorough:
         shown.append(proofs.show(proofs.killed_and_resumed(workspace, model)))
-        shown += [proofs.show(proofs.served_answer(workspace, model, prompt)) for prompt in recipe.evaluate.examples[:1]]
+        shown += [
+            proofs.show(proofs.served_answer(workspace, model, prompt))
+            for prompt in recipe.evaluate.examples[:1]
+        ]
     return proofs.records(shown)
 
 
@@ -142,7 +155,11 @@ def scores(
         some = bits_per_byte.capped(chosen, megabytes)
         parts.append(bits_per_byte.measure(engine.model, some, context, engine.tokenizer.end_of_text_id))
     months = {
-        source: {month: round(score.bits_per_byte, 5) for part in parts for month, score in part.get(source, {}).items()}
+        source: {
+            month: round(score.bits_per_byte, 5)
+            for part in parts
+            for month, score in part.get(source, {}).items()
+        }
         for source in sorted(set(parts[0]) | set(parts[1]))
     }
     return bits_per_byte.by_source(parts[0]), bits_per_byte.by_source(parts[1]), months
@@ -151,7 +168,8 @@ def scores(
 def grade_questions(
     recipe: Recipe, workspace: Workspace, shards: Card, engine: Engine, held_out: list[Any]
 ) -> dict[str, dict[str, Any]]:
-    """Exact answers by kind, on held-out chats that carry a question kind; empty where the corpus has none."""
+    """Exact answers by kind, on held-out chats that carry a question kind; empty where the corpus has
+    none."""
     wanted = {document.doc_id for document in held_out if document.kind == CHAT}
     if not wanted:
         return {}
@@ -166,15 +184,20 @@ def grade_questions(
             by_kind.setdefault(kind, []).append(question)
         else:
             training.append(question)
-    chosen = [question for kind in by_kind.values() for question in kind[: recipe.evaluate.questions_per_kind]]
+    chosen = [
+        question for kind in by_kind.values() for question in kind[: recipe.evaluate.questions_per_kind]
+    ]
     return questions.grade(chosen, questions.ask(engine, chosen), questions.commonest_answers(training))
 
 
 def samples(engine: Engine, recipe: Recipe) -> list[dict[str, str]]:
     """Continuations of the recipe's prompts, first draw."""
-    sampling = Sampling(max_tokens=recipe.evaluate.sample_tokens, temperature=recipe.evaluate.temperature, seed=1)
+    sampling = Sampling(
+        max_tokens=recipe.evaluate.sample_tokens, temperature=recipe.evaluate.temperature, seed=1
+    )
     return [
-        {"prompt": prompt, "text": engine.complete(prompt, sampling).text} for prompt in recipe.evaluate.prompts
+        {"prompt": prompt, "text": engine.complete(prompt, sampling).text}
+        for prompt in recipe.evaluate.prompts
     ]
 
 

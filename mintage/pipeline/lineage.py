@@ -1,4 +1,5 @@
-"""Print what the workspace holds: the tree of artifacts, and one card with its lineage back to the source files."""
+"""Print what the workspace holds: the tree of artifacts, and one card with its lineage back to the source
+files."""
 
 from __future__ import annotations
 
@@ -21,16 +22,20 @@ def cutoff_text(card: Card) -> str:
 
 def summary(card: Card) -> str:
     """One line of an artifact."""
-    return f"[bold]{card.kind}/{escape(card.name)}[/bold]  {card.content_hash[:12]}  {cutoff_text(card)}, use: {card.licence['use']}"
+    name = f"[bold]{card.kind}/{escape(card.name)}[/bold]"
+    return f"{name}  {card.content_hash[:12]}  {cutoff_text(card)}, use: {card.licence['use']}"
 
 
 def print_tree(workspace: Workspace) -> None:
-    """Every artifact, below the artifacts that it was made from (each shown once, below its nearest parent)."""
+    """Every artifact, below the artifacts that it was made from (each shown once, below its nearest
+    parent)."""
     cards = workspace.cards()
     tree = Tree(f"[bold]{escape(str(workspace.root))}[/bold]")
     nodes: dict[str, Tree] = {}
     for card in cards:
-        known = [nodes[parent.content_hash] for parent in reversed(card.parents) if parent.content_hash in nodes]
+        known = [
+            nodes[parent.content_hash] for parent in reversed(card.parents) if parent.content_hash in nodes
+        ]
         nodes[card.content_hash] = (known[0] if known else tree).add(summary(card))
     console = Console()
     console.print(tree)
@@ -72,13 +77,17 @@ def short(value: Any) -> str:
 def add_parents(workspace: Workspace, node: Tree, card: Card) -> None:
     """Hang an artifact's parents below it, down to the source files with their hashes."""
     for source in card.sources:
-        branch = node.add(f"source {escape(source['name'])}: {source['documents']:,} documents, {escape(source['licence'])}")
+        branch = node.add(
+            f"source {escape(source['name'])}: {source['documents']:,} documents, {escape(source['licence'])}"
+        )
         for file in source["files"]:
-            branch.add(f"{escape(file['path'])}  {file['bytes']:,} bytes  sha256 {file['sha256'][:16]}")
+            branch.add(f"{escape(file['file'])}  {file['bytes']:,} bytes  sha256 {file['sha256'][:16]}")
     for parent in card.parents:
         found = workspace.card(parent.kind, parent.name)
         if found is None or found.content_hash != parent.content_hash:
             state = "gone" if found is None else "since made anew"
-            node.add(f"{parent.kind}/{escape(parent.name)}  {parent.content_hash[:12]}  [yellow]{state}[/yellow]")
+            node.add(
+                f"{parent.kind}/{escape(parent.name)}  {parent.content_hash[:12]}  [yellow]{state}[/yellow]"
+            )
         else:
             add_parents(workspace, node.add(summary(found)), found)

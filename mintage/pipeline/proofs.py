@@ -1,4 +1,5 @@
-"""What a model claims of itself, proved on the spot: files, ledger, cutoff, another library, a killed run, a served answer."""
+"""What a model claims of itself, proved on the spot: files, ledger, cutoff, another library, a killed run, a
+served answer."""
 
 from __future__ import annotations
 
@@ -45,8 +46,12 @@ class Proof:
 
 def show(proof: Proof) -> Proof:
     """Print a proof as one line."""
-    mark = {True: "[green]holds[/green]", False: "[red]FAILS[/red]", None: "[yellow]not run[/yellow]"}[proof.holds]
-    Console(highlight=False).print(f"  {mark}  {escape(proof.claim)}: {escape(proof.evidence)}", soft_wrap=True)
+    mark = {True: "[green]holds[/green]", False: "[red]FAILS[/red]", None: "[yellow]not run[/yellow]"}[
+        proof.holds
+    ]
+    Console(highlight=False).print(
+        f"  {mark}  {escape(proof.claim)}: {escape(proof.evidence)}", soft_wrap=True
+    )
     return proof
 
 
@@ -61,7 +66,11 @@ def files(workspace: Workspace, card: Card) -> Proof:
     """Every file is the one that the card was made for."""
     _, content_hash = content_of(workspace.path(card.kind, card.name))
     claim = "every file is as it was published"
-    return Proof(claim, content_hash == card.content_hash, f"{len(card.files)} files, SHA-256 over all {content_hash[:16]}")
+    return Proof(
+        claim,
+        content_hash == card.content_hash,
+        f"{len(card.files)} files, SHA-256 over all {content_hash[:16]}",
+    )
 
 
 def cutoff(workspace: Workspace, card: Card) -> Iterator[Proof]:
@@ -69,11 +78,17 @@ def cutoff(workspace: Workspace, card: Card) -> Iterator[Proof]:
     leaves = ledger.read(workspace.path("models", card.name) / ledger.LEDGER)
     root = ledger.root_of(leaves)
     _, plan = plan_of(workspace, card)
-    holds = root == card.figures["ledger_root"] and plan.hash == card.figures["plan_hash"] and set(plan.ledger) <= set(leaves)
+    holds = (
+        root == card.figures["ledger_root"]
+        and plan.hash == card.figures["plan_hash"]
+        and set(plan.ledger) <= set(leaves)
+    )
     evidence = f"{len(leaves):,} documents, root {root[:16]}; the plan built anew admits the same documents"
     yield Proof("the ledger lists every document the model could see", holds, evidence)
     if card.knowledge_cutoff is None:
-        yield Proof("knows nothing after a chosen day", None, "the recipe names no as_of, and undated text was let in")
+        yield Proof(
+            "knows nothing after a chosen day", None, "the recipe names no as_of, and undated text was let in"
+        )
         return
     months = ledger.months(leaves)
     late = ledger.later_than(leaves, card.knowledge_cutoff)
@@ -90,7 +105,9 @@ def another_library(directory: Path) -> Proof:
     if importlib.util.find_spec("transformers") is None:
         return Proof(claim, None, "transformers is not installed: pip install 'mintage[interop]'")
     difference = huggingface.compare_with_transformers(directory)
-    return Proof(claim, difference < TOLERANCE, f"largest difference {difference:.1e} to transformers, in float32")
+    return Proof(
+        claim, difference < TOLERANCE, f"largest difference {difference:.1e} to transformers, in float32"
+    )
 
 
 def killed_and_resumed(workspace: Workspace, card: Card) -> Proof:
@@ -112,7 +129,8 @@ def killed_and_resumed(workspace: Workspace, card: Card) -> Proof:
         resumed = file_sha256(weights)
     published = file_sha256(workspace.path("models", card.name) / WEIGHTS)
     evidence = (
-        f"steps {first:,} to {last:,} again, killed after step {killed_at:,}: weights {resumed[:16]}, published {published[:16]}"
+        f"steps {first:,} to {last:,} again, killed after step {killed_at:,}: "
+        f"weights {resumed[:16]}, published {published[:16]}"
     )
     return Proof(claim, resumed == published, evidence)
 
@@ -120,11 +138,14 @@ def killed_and_resumed(workspace: Workspace, card: Card) -> Proof:
 def command(workspace: Workspace, card: Card, run_directory: Path) -> subprocess.Popen[bytes]:
     """Start the replay of a model's last steps in a process of its own."""
     module = [sys.executable, "-m", "mintage.pipeline.replay"]
-    return subprocess.Popen([*module, str(workspace.root), card.name, str(run_directory)], stdout=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [*module, str(workspace.root), card.name, str(run_directory)], stdout=subprocess.DEVNULL
+    )
 
 
 def kill_half_way(workspace: Workspace, card: Card, run_directory: Path, first: int, last: int) -> int:
-    """Start the replay and kill it, without warning, once its log has passed the middle; the step it had logged."""
+    """Start the replay and kill it, without warning, once its log has passed the middle; the step it had
+    logged."""
     metrics = run_directory / "metrics.jsonl"
     with command(workspace, card, run_directory) as process:
         step = first
@@ -140,7 +161,12 @@ def served_answer(workspace: Workspace, card: Card, prompt: str) -> Proof:
     """The figures of an answer that came over HTTP stand in the prompt."""
     directory = workspace.path("models", card.name)
     engine = load(directory)
-    body = {"model": engine.model_id, "messages": [{"role": "user", "content": prompt}], "temperature": 0, "max_tokens": 48}
+    body = {
+        "model": engine.model_id,
+        "messages": [{"role": "user", "content": prompt}],
+        "temperature": 0,
+        "max_tokens": 48,
+    }
     with running(create_app(engine, describe(engine, directory))) as address:
         request = urllib.request.Request(
             f"{address}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
@@ -149,8 +175,13 @@ def served_answer(workspace: Workspace, card: Card, prompt: str) -> Proof:
             answer: str = json.load(response)["choices"][0]["message"]["content"]
     given = figures_of(answer)
     copied = [figure for figure in given if figure in figures_of(prompt)]
-    evidence = f"asked «{' / '.join(prompt.splitlines())}», served «{answer.strip()}»; {len(copied)} of {len(given)} figures stand in the prompt"
-    return Proof("a served answer copies its figures from the prompt", bool(given) and copied == given, evidence)
+    evidence = (
+        f"asked «{' / '.join(prompt.splitlines())}», served «{answer.strip()}»; "
+        f"{len(copied)} of {len(given)} figures stand in the prompt"
+    )
+    return Proof(
+        "a served answer copies its figures from the prompt", bool(given) and copied == given, evidence
+    )
 
 
 def figures_of(text: str) -> list[str]:

@@ -21,8 +21,8 @@ def run(workspace: Workspace, port: int | None) -> None:
     if port is not None:
         server.listen("127.0.0.1", port).close()  # a port in use is better said now than in eight minutes
     console.print(
-        "[bold]Mintage quickstart[/bold]: the texts of a small invented economy become a tokenizer, a trained model, "
-        "a tuned assistant, a report and a chat page. No network is used."
+        "[bold]Mintage quickstart[/bold]: the texts of a small invented economy become a tokenizer, "
+        "a trained model, a tuned assistant, a report and a chat page. No network is used."
     )
     report = stages.run(recipes.load(RECIPE), workspace, prove=True)
     console.print(f"[bold]{(time.monotonic() - start) / 60:.1f} minutes[/bold] from text to model")

@@ -1,7 +1,8 @@
-"""Train the last steps of a published model again, from a checkpoint: the proof that nothing else went into it.
+"""Train the last steps of a published model again, from a checkpoint: the proof that nothing else went into
+it.
 
-Run as `python -m mintage.pipeline.replay WORKSPACE MODEL RUN_DIRECTORY`; `proofs` starts it, kills it half way, and
-starts it again.
+Run as `python -m mintage.pipeline.replay WORKSPACE MODEL RUN_DIRECTORY`; `proofs` starts it, kills it half
+way, and starts it again.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from pydantic import TypeAdapter
 
 from mintage.errors import MintageError
 from mintage.model import huggingface
-from mintage.pipeline import stages
 from mintage.recipe import Stage
 from mintage.tokens.loader import Loader
 from mintage.tokens.plan import Plan
@@ -38,7 +38,9 @@ def plan_of(workspace: Workspace, card: Card) -> tuple[Path, Plan]:
     parent = next(parent for parent in card.parents if parent.kind == "shards")
     found = workspace.card(parent.kind, parent.name)
     if found is None or found.content_hash != parent.content_hash:
-        raise MintageError(f"shards/{parent.name}: gone or made anew since models/{card.name}; the proof needs them")
+        raise MintageError(
+            f"shards/{parent.name}: gone or made anew since models/{card.name}; the proof needs them"
+        )
     directory = workspace.path("shards", parent.name)
     stage, cutoff = stage_of(card)
     return directory, Plan.build(directory, stage.plan, cutoff)

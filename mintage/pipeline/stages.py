@@ -1,8 +1,8 @@
-"""The stages of a recipe, in order: corpus, tokenizer, shards, pretrain, tune, evaluate. What is up to date is skipped."""
+"""The stages of a recipe, in order: corpus, tokenizer, shards, pretrain, tune, evaluate. What is up to date
+is skipped."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import time
@@ -14,13 +14,14 @@ from rich.console import Console
 
 from mintage.corpus import build as corpus_build
 from mintage.corpus import store
+from mintage.corpus.document import allows
 from mintage.errors import MintageError
 from mintage.evaluate import bits_per_byte, ledger
 from mintage.model import huggingface
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
 from mintage.pipeline import evaluation
-from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest, write_card
+from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest
 from mintage.recipe import Recipe, Stage
 from mintage.tokens import shards as token_shards
 from mintage.tokens import tokenizer as tokenizers
@@ -28,7 +29,7 @@ from mintage.tokens.loader import Loader, documents
 from mintage.tokens.plan import Plan
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.train.loop import TrainResult, train
-from mintage.workspace import Card, Workspace, file_sha256
+from mintage.workspace import Card, Workspace
 
 STAGES = ("corpus", "tokenizer", "shards", "pretrain", "tune", "evaluate")
 DEVELOPMENT_MEGABYTES = 0.05  # of text for each source, measured at every evaluation during training
@@ -45,7 +46,8 @@ def run(recipe: Recipe, workspace: Workspace, until: str = "evaluate", prove: bo
     with workspace.lock():
         card = corpus(recipe, workspace)
         if until == "corpus":
-            return done(card, f'mintage corpus sql "select source, count(*) from documents group by source" -w {workspace.root}')
+            query = "select source, count(*) from documents group by source"
+            return done(card, f'mintage corpus sql "{query}" -w {workspace.root}')
         tokenizer_card = tokenizer(recipe, workspace, card)
         if until == "tokenizer":
             return done(tokenizer_card, f"mintage shards {recipe.name}")
@@ -72,35 +74,65 @@ def done(card: Card, following: str) -> Card:
 def say(stage: str, card: Card, made: bool, seconds: float, facts: str) -> Card:
     """One line for a stage that has ended."""
     state = f"{seconds:.1f} s" if made else "up to date"
-    console.print(f"[bold]{stage:<10}[/bold] {card.kind}/{card.name}  {facts}  [dim]({state})[/dim]", soft_wrap=True)
+    console.print(
+        f"[bold]{stage:<10}[/bold] {card.kind}/{card.name}  {facts}  [dim]({state})[/dim]", soft_wrap=True
+    )
     return card
 
 
 def corpus(recipe: Recipe, workspace: Workspace) -> Card:
     """Read the sources into dated documents."""
     settings = recipe.corpus.settings()
-    inputs = {str(path): file_sha256(path) for path in corpus_build.input_files(settings)}
+    inputs = corpus_build.inputs(settings)
     start = time.monotonic()
 
     def write(directory: Path) -> Made:
         with evaluation.progress("corpus", "documents") as progress:
-            summary = corpus_build.build(settings, directory, progress)
-        sources = json.loads((directory / "sources.json").read_text())
+            summary = corpus_build.build(
+                settings, directory, lambda _, documents, characters: progress(documents)
+            )
         return Made(
-            knowledge_cutoff=None if summary.undated else text_time(summary.latest_available_at),
-            licence={"use": summary.use, "licences": sorted(summary.licences)},
+            knowledge_cutoff=None if summary.undated else text_time(summary.latest),
+            licence={"use": summary.use, "licences": sorted({item.licence for item in summary.licences})},
             figures=plain(summary),
-            sources=tuple(evaluation.source_lines(sources)),
+            sources=source_facts(directory, settings.use),
         )
 
     card, made = make(
-        workspace, "corpora", recipe.name, settings={**plain(settings), "inputs": inputs}, parents=(), write=write
+        workspace,
+        "corpora",
+        recipe.name,
+        settings={**plain(settings), "inputs": inputs},
+        parents=(),
+        write=write,
     )
     figures = card.figures
     facts = f"{figures['documents']:,} documents, {figures['characters'] / 1e6:,.1f} M characters"
     if figures["bad_rows"]:
         facts += f", {figures['bad_rows']:,} bad rows kept out (mintage show corpora/{card.name})"
     return say("corpus", card, made, time.monotonic() - start, facts)
+
+
+def source_facts(directory: Path, gate: str) -> tuple[dict[str, Any], ...]:
+    """For each source: documents, licences, the strictest use that the gate lets in, and its files with their
+    hashes."""
+    record = json.loads((directory / "sources.json").read_text())
+    rows = store.sql(
+        directory,
+        """select source, count(*) as documents,
+        string_agg(distinct licence, '; ' order by licence) as licence,
+        list(distinct "use") as uses from documents group by source order by source""",
+    ).to_pylist()
+    return tuple(
+        {
+            "name": row["source"],
+            "documents": row["documents"],
+            "licence": row["licence"],
+            "use": strictest([use for use in row["uses"] if allows(use, gate)]),
+            "files": record[row["source"]]["files"],
+        }
+        for row in rows
+    )
 
 
 def text_time(moment: datetime | None) -> str | None:
@@ -132,7 +164,8 @@ def tokenizer(recipe: Recipe, workspace: Workspace, corpus_card: Card) -> Card:
 
 
 def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_card: Card) -> Card:
-    """Turn every admissible document into tokens; the cutoff is a predicate of the plan, not of the shards."""
+    """Turn every admissible document into tokens; the cutoff is a predicate of the plan, not of the
+    shards."""
     start = time.monotonic()
 
     def write(target: Path) -> Made:
@@ -150,14 +183,20 @@ def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_ca
         return Made(
             knowledge_cutoff=corpus_card.knowledge_cutoff,
             licence=corpus_card.licence,
-            figures={"tokens": manifest["tokens"], "documents": manifest["documents"], "bytes": manifest["bytes"]},
+            figures={
+                "tokens": manifest["tokens"],
+                "documents": manifest["documents"],
+                "bytes": manifest["bytes"],
+            },
         )
 
     card, made = make(
         workspace, "shards", recipe.name, settings={}, parents=(corpus_card, tokenizer_card), write=write
     )
     figures = card.figures
-    facts = f"{figures['tokens'] / 1e6:,.2f} M tokens, {figures['bytes'] / figures['tokens']:.2f} bytes per token"
+    facts = (
+        f"{figures['tokens'] / 1e6:,.2f} M tokens, {figures['bytes'] / figures['tokens']:.2f} bytes per token"
+    )
     return say("shards", card, made, time.monotonic() - start, facts)
 
 
@@ -178,9 +217,7 @@ def pretrain(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_
     )
 
 
-def tune(
-    recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card: Card, base: Card
-) -> Card:
+def tune(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card: Card, base: Card) -> Card:
     """Go on from the base model on chats, with the loss on the answers: the same loop with other batches."""
     assert recipe.tune is not None
     directory = workspace.path("models", base.name)
@@ -215,14 +252,18 @@ def gradient_stage(
     start = time.monotonic()
     tokenizer_card, shards_card = parents[:2]
     shards_directory = workspace.path("shards", shards_card.name)
-    tokenizer_directory = workspace.path("tokenizers", tokenizer_card.name)
     fingerprint = fingerprint_of(stage_name, settings, parents)
     run_name = f"{recipe.name}-{stage_name}-{fingerprint[:8]}"
 
     def write(target: Path) -> Made:
         plan = Plan.build(shards_directory, stage.plan, recipe.cutoff)
         result = run_training(recipe, workspace, stage, plan, parents, run_name, start_model)
-        shutil.copytree(result.checkpoint, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("resume", "state.json"))
+        shutil.copytree(
+            result.checkpoint,
+            target,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("resume", "state.json"),
+        )
         leaves = list(plan.ledger)
         for parent in parents[2:]:
             leaves += ledger.read(workspace.path("models", parent.name) / ledger.LEDGER)
@@ -245,7 +286,10 @@ def gradient_stage(
         used = {row["source"] for row in plan.describe()}
         return Made(
             knowledge_cutoff=latest(
-                [text_time(plan.knowledge_cutoff), *(parent.knowledge_cutoff for parent in (tokenizer_card, *parents[2:]))]
+                [
+                    text_time(plan.knowledge_cutoff),
+                    *(parent.knowledge_cutoff for parent in (tokenizer_card, *parents[2:])),
+                ]
             ),
             licence=licence_of(workspace, shards_card, used, parents[2:]),
             figures=figures,
@@ -298,7 +342,9 @@ def run_training(
     )
 
 
-def licence_of(workspace: Workspace, shards_card: Card, used: set[str], models: tuple[Card, ...]) -> dict[str, Any]:
+def licence_of(
+    workspace: Workspace, shards_card: Card, used: set[str], models: tuple[Card, ...]
+) -> dict[str, Any]:
     """The licences of the sources that a model learned from, and the strictest of their permissions."""
     sources = sources_of(workspace, shards_card, used, models)
     return {

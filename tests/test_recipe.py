@@ -1,0 +1,110 @@
+"""A recipe says exactly what is wrong with it, and means the same however it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mintage import recipe
+from mintage.errors import MintageError
+from tests.conftest import ROOT
+
+
+def test_unknown_key_names_its_place_and_the_nearest_key(tiny_recipe: Path) -> None:
+    with pytest.raises(MintageError) as error:
+        recipe.load(tiny_recipe, ["pretrain.train.optimizer.lerning_rate=0.1"])
+    assert str(error.value) == (
+        "tiny.yaml: pretrain.train.optimizer.lerning_rate: unknown key, did you mean learning_rate?"
+    )
+
+
+def test_unknown_key_inside_a_source_is_found(tiny_recipe: Path) -> None:
+    with pytest.raises(
+        MintageError, match=r"corpus\.sources\.0\.files\.licens: unknown key, did you mean licence\?"
+    ):
+        recipe.load(tiny_recipe, ["corpus.sources.0.files.licens=x"])
+
+
+@pytest.mark.parametrize(
+    ("override", "place"),
+    [
+        ("pretrain.train.optimizer.learning_rate=fast", "pretrain.train.optimizer.learning_rate"),
+        ("pretrain.plan.phases.0.steps=many", "pretrain.plan.phases.0.steps"),
+        ("tokenizer.kind=wordpiece", "tokenizer.kind"),
+        ("model.num_key_value_heads=3", "model"),
+        ("as_of=yesterday", "as_of"),
+        ("name=Not A Name", "name"),
+    ],
+)
+def test_wrong_value_names_its_place(tiny_recipe: Path, override: str, place: str) -> None:
+    with pytest.raises(MintageError, match=place.replace(".", r"\.")):
+        recipe.load(tiny_recipe, [override])
+
+
+def test_every_mistake_is_reported_at_once(tiny_recipe: Path) -> None:
+    with pytest.raises(MintageError) as error:
+        recipe.load(tiny_recipe, ["tokenizer.vocab=1", "model.layers=2"])
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_missing_required_key(tiny_recipe: Path) -> None:
+    record = yaml.safe_load(tiny_recipe.read_text())
+    del record["pretrain"]
+    tiny_recipe.write_text(yaml.safe_dump(record))
+    with pytest.raises(MintageError, match="pretrain: missing"):
+        recipe.load(tiny_recipe)
+
+
+def test_files_that_are_no_recipes(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x01")
+    (tmp_path / "empty.yaml").write_text("")
+    (tmp_path / "broken.yaml").write_text("a: [1")
+    for name, message in (("binary", "not a text file"), ("empty", "mapping"), ("broken", "not YAML")):
+        with pytest.raises(MintageError, match=message):
+            recipe.load(tmp_path / f"{name}.yaml")
+    with pytest.raises(MintageError, match="no such recipe"):
+        recipe.load(tmp_path / "absent.yaml")
+
+
+def test_overrides_reach_lists_and_are_yaml(tiny_recipe: Path) -> None:
+    loaded = recipe.load(tiny_recipe, ["pretrain.plan.phases.0.mix={reports: 2.5}", "pretrain.train.seed=7"])
+    assert loaded.pretrain.plan.phases[0].mix == {"reports": 2.5}
+    assert loaded.pretrain.train.seed == 7
+    with pytest.raises(MintageError, match="no such place"):
+        recipe.load(tiny_recipe, ["pretrain.plan.phases.9.steps=1"])
+    with pytest.raises(MintageError, match="key=value"):
+        recipe.load(tiny_recipe, ["seed"])
+
+
+def test_settings_are_frozen(tiny_recipe: Path) -> None:
+    loaded = recipe.load(tiny_recipe)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        loaded.pretrain.train.seed = 3  # type: ignore[misc]  # that is the point
+
+
+def test_a_day_as_cutoff_means_its_end(tiny_recipe: Path) -> None:
+    assert recipe.load(tiny_recipe).cutoff == datetime(2018, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+    moment = recipe.load(tiny_recipe, ["as_of='2018-06-01T12:00:00-04:00'"]).cutoff
+    assert moment == datetime(2018, 6, 1, 16, tzinfo=UTC)
+
+
+def test_environment_is_expanded_with_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOMEWHERE", "/here")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    assert recipe.expand_environment({"a": ["${SOMEWHERE}/x", "${NOWHERE:-there}/y"]}) == {
+        "a": ["/here/x", "there/y"]
+    }
+    with pytest.raises(MintageError, match="NOWHERE"):
+        recipe.expand_environment("${NOWHERE}")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_shipped_recipes_are_valid_and_named_after_their_file(path: Path) -> None:
+    loaded = recipe.load(path)
+    assert loaded.name == path.stem
+    assert loaded.about
+    assert recipe.find(path.stem).name == path.name
