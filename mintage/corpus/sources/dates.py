@@ -138,7 +138,7 @@ def precision_of(format_: str) -> DatePrecision:
 
 
 def midnight_is_a_day(written: datetime, precision: DatePrecision) -> DatePrecision:
-    """The precision of a time: "day" where it is exactly midnight, which is how many programs write a day."""
+    """The precision of a time, but "day" for exactly midnight, which is how programs write days."""
     return "day" if precision in ("second", "minute") and written.time() == time() else precision
 
 
