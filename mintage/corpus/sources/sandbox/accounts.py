@@ -33,7 +33,7 @@ class State:
     losses: int = 0  # quarters of operating loss in a row
 
 
-def found_company(stream: Stream, company: Company, chief: str) -> State:
+def found_company(stream: Stream, company: Company) -> State:
     """The state of a company before its first quarter."""
     sector = company.sector
     revenue = stream.between(9_000, 95_000) if company.unit == "thousand" else _scale(stream)
@@ -64,7 +64,7 @@ def found_company(stream: Stream, company: Company, chief: str) -> State:
     dividend = max(1, round(income * 0.3 * company.dollars * 100 / (outstanding * 1000))) if pays else 0
     indicators = {one.key: one.start * (stream.between(0.3, 2.2) if one.form == "count" else 1.0) for one in sector.indicators}
     return State(
-        levels, margin, margin, sector.selling, balance, outstanding, dividend, 0, indicators, price, stream.integer(1, 4), chief
+        levels, margin, margin, sector.selling, balance, outstanding, dividend, 0, indicators, price, stream.integer(1, 4), company.first_chief
     )
 
 

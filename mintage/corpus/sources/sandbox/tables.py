@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TypeVar
 
 from mintage.corpus.sources.sandbox.clock import Period
 from mintage.corpus.sources.sandbox.sectors import Sector
+
+K = TypeVar("K")
 
 INCOME = (
     "revenue", "cost_of_revenue", "gross_profit", "research", "selling", "depreciation", "special_charges",
@@ -38,6 +41,7 @@ class Company:
     home: str
     founded: int
     employees: int
+    first_chief: str  # chief executive when the simulation begins; changes are events
     finance_chief: str
     relations_chief: str
     analysts: tuple[tuple[str, str], ...]  # (name, firm)
@@ -104,7 +108,6 @@ class Quarter:
     expected_revenue: int
     guidance: tuple[int, int]  # revenue of the next quarter, from and to; said in the release
     earlier_guidance: tuple[int, int] | None  # of this quarter, said one quarter ago
-    chief: str  # chief executive at the time of the release
     events: list[Event] = field(default_factory=list)
 
     def as_of(self, moment: datetime) -> Statement:
@@ -152,6 +155,15 @@ class Macro:
     true_growth: dict[Period, float] = field(default_factory=dict)  # percent a year above trend
     meetings: list[Meeting] = field(default_factory=list)
 
+    @staticmethod
+    def latest(series: dict[K, list[Print]], moment: datetime) -> tuple[K, int]:
+        """The newest period of a series that was published by a moment, and its value as then known."""
+        for key in reversed(series):
+            known = [one.value for one in series[key] if one.at <= moment]
+            if known:
+                return key, known[-1]
+        raise LookupError("nothing published yet")
+
     def rate_at(self, moment: datetime) -> int:
         """The policy rate in force at a moment, in hundredths of a percent."""
         rate = self.meetings[0].before
@@ -175,6 +187,16 @@ class Economy:
     prices: dict[str, dict[date, int]]
     index: dict[date, int]
     macro: Macro
+
+    def chief_at(self, ticker: str, moment: datetime) -> str:
+        """The chief executive of a company at a moment."""
+        chief = self.companies[ticker].first_chief
+        for event in self.events:
+            if event.at > moment:
+                break
+            if event.kind == "chief" and event.ticker == ticker:
+                chief = event.names["successor"]
+        return chief
 
     def annual(self, ticker: str, year: int, moment: datetime) -> Statement:
         """A company's accounts of a whole year as known at a moment: the sum of its quarters, the stocks at its end."""

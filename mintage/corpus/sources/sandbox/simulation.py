@@ -67,11 +67,12 @@ def _companies(seed: int, count: int) -> tuple[dict[str, Company], dict[str, Sta
             home=names.place(stream),
             founded=stream.integer(1888, 1996),
             employees=stream.integer(12, 480) * (10 if unit == "thousand" else 150),
+            first_chief=names.person(stream),
             finance_chief=names.person(stream),
             relations_chief=names.person(stream),
             analysts=tuple((names.person(stream), names.research_firm(stream)) for _ in range(5)),
         )
-        states[ticker] = found_company(stream, companies[ticker], names.person(stream))
+        states[ticker] = found_company(stream, companies[ticker])
     return companies, states
 
 
@@ -105,7 +106,6 @@ def _advance(
         expected_revenue=expected or reported["revenue"],
         guidance=guidance,
         earlier_guidance=last.guidance if last else None,
-        chief=state.chief,
         events=events,
     )
     economy.events.extend(events)
