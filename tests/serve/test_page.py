@@ -1,7 +1,8 @@
-"""The chat page in headless Chromium, on the real server and a small model that has learned two answers by heart."""
+"""The chat page in headless Chromium, on the real server and a model that knows two answers by heart."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -25,9 +26,11 @@ from mintage.tokens.tokenizer import TokenizerSettings, train
 
 sync_api = pytest.importorskip("playwright.sync_api")
 expect = sync_api.expect
+expect.set_options(timeout=20_000)  # milliseconds: other work may keep the machine busy
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on PATH")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(BROWSERS)} is on PATH")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -38,7 +41,8 @@ CHROMIUM_FLAGS = [
 ]
 
 TABLE_QUESTION = "Figures of Acme, in millions:\nrevenue 2018: 1,187\nrevenue 2019: 1,234\nShow them."
-TABLE_ANSWER = "The **revenue** of Acme:\n\n| Year | Revenue |\n|---|---|\n| 2018 | 1,187 |\n| 2019 | 1,234 |\n\nIt rose."
+TABLE = "| Year | Revenue |\n|---|---|\n| 2018 | 1,187 |\n| 2019 | 1,234 |"
+TABLE_ANSWER = f"The **revenue** of Acme:\n\n{TABLE}\n\nIt rose."
 ENDLESS_QUESTION = "Say it again and again."
 ENDLESS_ANSWER = "Costs fell and margins rose. " * 12
 CUTOFF = "2019-12-31"
@@ -64,16 +68,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     )
     model = Transformer(config.with_vocabulary(tokenizer.vocab_size))
     initialize(model, seed=1)
-    chats = [
-        tokenizer.encode_chat([{"role": "user", "content": question}, {"role": "assistant", "content": answer}])[0]
-        for question, answer in ((TABLE_QUESTION, TABLE_ANSWER), (ENDLESS_QUESTION, ENDLESS_ANSWER))
-    ]
-    endless_BT = torch.tensor([chats[1][: chats[1].index(tokenizer.end_of_turn_id, len(chats[1]) // 2)]])
+
+    def chat(question: str, answer: str) -> list[int]:
+        messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+        return tokenizer.encode_chat(messages)[0]
+
+    endless = chat(ENDLESS_QUESTION, ENDLESS_ANSWER)
+    without_end = endless[: endless.index(tokenizer.end_of_turn_id, len(endless) // 2)]
+    chats_BT = [torch.tensor([ids]) for ids in (chat(TABLE_QUESTION, TABLE_ANSWER), without_end)]
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(120):
         loss = sum(
             torch.nn.functional.cross_entropy(model.logits(model(ids_BT[:, :-1]))[0], ids_BT[0, 1:])
-            for ids_BT in (torch.tensor([chats[0]]), endless_BT)
+            for ids_BT in chats_BT
         )
         optimizer.zero_grad()
         loss.backward()
@@ -96,7 +103,10 @@ def card(engine: Engine) -> ModelCard:
             {"name": "acme_filings", "documents": 1204, "licence": "CC0-1.0", "use": "ship"},
             {"name": "acme_calls", "documents": 31, "licence": "CC-BY-4.0", "use": "ship"},
         ),
-        figures={"bits_per_byte": {"acme_filings": 0.91234}, "sources": [{"source": "acme_calls", "tokens": 98765}]},
+        figures={
+            "bits_per_byte": {"acme_filings": 0.91234},
+            "sources": [{"source": "acme_calls", "tokens": 9876}],
+        },
         examples=({"title": "Show a table", "prompt": TABLE_QUESTION}, ENDLESS_QUESTION),
     )
 
@@ -137,6 +147,7 @@ class Visit:
 
     def ask(self, question: str) -> None:
         self.question().fill(question)
+        expect(self.button("Send")).to_be_enabled()
         self.question().press("Enter")
 
     def wait_for_end(self) -> None:
@@ -153,7 +164,7 @@ def open_page(chromium: Any, address: str) -> Iterator[Any]:
 
     def open_page(url: str = address, **options: Any) -> Visit:
         context = chromium.new_context(**options)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         contexts.append(context)
         visit = Visit(context.new_page())
         visit.page.on("console", lambda message: visit.console.append(message.text))
@@ -271,7 +282,8 @@ def test_only_changed_sampling_fields_reach_the_request_and_a_reset_takes_them_b
     visit.button("Reset to defaults").click()
     visit.ask(TABLE_QUESTION)
     expect(visit.page.locator(".usage")).to_have_count(3)
-    changed = {"temperature": 0.7, "top_p": 0.9, "top_k": 40, "min_p": 0.01, "repetition_penalty": 1.1, "seed": 11}
+    changed = {"temperature": 0.7, "top_p": 0.9, "top_k": 40, "min_p": 0.01, "repetition_penalty": 1.1}
+    changed |= {"seed": 11}
     system = {"role": "system", "content": "Be brief."}
     assert visit.chats == [plain, plain | changed | {"max_tokens": 5, "messages": [system, question]}, plain]
 
@@ -290,14 +302,17 @@ def test_earlier_turns_are_sent_when_asked_for(open_page):
 
 def test_markup_in_an_answer_stays_text_and_dangerous_links_are_no_links(open_page):
     visit = open_page()
-    answer = "<img src=x onerror=alert(1)> ![a](http://192.0.2.1/a.png) [b](javascript:alert(2)) [c](https://example.com)"
-    turn = {"id": 1, "question": "q", "answer": answer, "status": "done"}
-    visit.page.evaluate("turns => window.addEventListener('pagehide', () => keep(turns))", [turn])
-    visit.page.evaluate("window.keep = turns => sessionStorage.setItem('mintage.turns', JSON.stringify(turns))")
-    visit.page.reload()
+    links = "![a](http://192.0.2.1/a.png) [b](javascript:alert(2)) [c](https://example.com)"
+    answer = f"<img src=x onerror=alert(1)> {links}"
+    chunk = json.dumps({"choices": [{"index": 0, "delta": {"content": answer}, "finish_reason": "stop"}]})
+    body = f"data: {chunk}\n\ndata: [DONE]\n\n"
+    headers = {"content-type": "text/event-stream"}
+    visit.page.route("**/chat/completions", lambda route: route.fulfill(body=body, headers=headers))
+    visit.ask("Break out.")
     expect(visit.answer()).to_have_text("<img src=x onerror=alert(1)> a b c")
     expect(visit.answer().locator("img")).to_have_count(0)
-    assert visit.answer().locator("a").evaluate_all("links => links.map(link => link.href)") == ["https://example.com/"]
+    addresses = visit.answer().locator("a").evaluate_all("links => links.map(link => link.href)")
+    assert addresses == ["https://example.com/"]
     assert visit.console == []
 
 
@@ -393,7 +408,7 @@ def test_the_cutoff_stands_in_the_header_and_the_card_names_sources_licences_and
     expect(rows).to_have_count(2)
     expect(rows.nth(0).locator("th, td")).to_have_text(["acme filings", "1,204", "CC0-1.0"])
     expect(rows.nth(1).locator("th, td")).to_have_text(["acme calls", "31", "CC-BY-4.0"])
-    for text in (card.id, "4,096 tokens", "CC0-1.0; use: ship", "bits per byte", "0.9123", "98,765"):
+    for text in (card.id, "4,096 tokens", "CC0-1.0; use: ship", "bits per byte", "0.9123", "9,876"):
         expect(panel).to_contain_text(text)
 
 
@@ -405,7 +420,7 @@ def test_without_a_known_cutoff_the_page_says_so(open_page, engine, card):
         expect(visit.page.locator(".example")).to_have_count(4)
 
 
-def test_a_server_with_keys_is_asked_with_the_key_that_the_reader_gives_for_this_tab_only(open_page, engine, card):
+def test_a_server_with_keys_is_given_the_one_that_the_reader_enters_for_this_tab(open_page, engine, card):
     with running(create_app(engine, card, api_keys=frozenset({"right"}))) as address:
         visit = open_page(address)
         visit.set("API key", "wrong")
@@ -431,9 +446,10 @@ def test_a_question_longer_than_the_context_is_refused_in_plain_words(open_page)
 @pytest.mark.parametrize(
     ("ending", "words"),
     [
-        ('data: {"error": {"message": "the engine failed: it is a test"}}\n\n', "the engine failed: it is a test"),
+        ('data: {"error": {"message": "the engine failed: no memory"}}\n\n', "the engine failed: no memory"),
         ("", "The connection was lost before the answer was complete."),
     ],
+    ids=["error event", "end without [DONE]"],
 )
 def test_an_answer_that_breaks_off_is_kept_and_can_be_asked_for_again(open_page, ending, words):
     visit = open_page()

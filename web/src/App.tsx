@@ -78,6 +78,7 @@ export function App() {
         <Composer
           input={input}
           draft={draft}
+          ready={model !== null}
           running={running}
           onDraft={setDraft}
           onSend={sendDraft}
@@ -95,7 +96,12 @@ export function App() {
         {running ? 'Answering' : turns.length > 0 ? 'Answer ended' : ''}
       </p>
       {panel === 'sampling' && (
-        <SamplingPanel sampling={sampling} context={context} onChange={setSampling} onClose={() => setPanel(null)} />
+        <SamplingPanel
+          sampling={sampling}
+          context={context}
+          onChange={setSampling}
+          onClose={() => setPanel(null)}
+        />
       )}
       {panel === 'card' && model && <CardPanel model={model} onClose={() => setPanel(null)} />}
     </div>
@@ -131,7 +137,13 @@ function Header({ model, panel, onPanel, onNewChat }: HeaderProps) {
         </button>
       )}
       <nav aria-label="Page">
-        <button type="button" className="icon-button" aria-label="New chat" title="New chat" onClick={onNewChat}>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="New chat"
+          title="New chat"
+          onClick={onNewChat}
+        >
           <Icon name="plus" />
         </button>
         <button
@@ -178,7 +190,8 @@ function useModel(): { model: Model | null; problem: Problem | null; load: () =>
         setModel(fetched)
         document.title = `${fetched.id} · Mintage`
       },
-      (error: unknown) => setProblem(error instanceof Problem ? error : new Problem('failed', String(error))),
+      (error: unknown) =>
+        setProblem(error instanceof Problem ? error : new Problem('failed', String(error))),
     )
   }, [])
   useEffect(load, [load])
@@ -191,7 +204,12 @@ function useKeys(input: React.RefObject<HTMLTextAreaElement | null>, stop: () =>
     const listen = (event: KeyboardEvent) => {
       const target = event.target as Element
       if (event.key === 'Escape' && !target.closest('dialog')) stop()
-      if (event.key === '/' && !event.ctrlKey && !event.metaKey && !target.closest('input, textarea, dialog')) {
+      if (
+        event.key === '/' &&
+        !event.ctrlKey &&
+        !event.metaKey &&
+        !target.closest('input, textarea, dialog')
+      ) {
         event.preventDefault()
         input.current?.focus()
       }

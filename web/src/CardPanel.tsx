@@ -58,7 +58,9 @@ export function CardPanel({ model, onClose }: { model: Model; onClose: () => voi
                 {card.sources.map((source) => (
                   <tr key={source.name}>
                     <th scope="row">{readable(source.name)}</th>
-                    <td className="right">{source.documents == null ? '–' : WHOLE.format(source.documents)}</td>
+                    <td className="right">
+                      {source.documents == null ? '–' : WHOLE.format(source.documents)}
+                    </td>
                     <td>{source.licence ?? '–'}</td>
                   </tr>
                 ))}
@@ -119,7 +121,8 @@ function readable(name: string): string {
 
 function shown(value: number | string | boolean | null): string {
   if (value === null) return '–'
-  if (typeof value === 'number') return Number.isInteger(value) ? WHOLE.format(value) : PRECISE.format(value)
+  if (typeof value === 'number')
+    return Number.isInteger(value) ? WHOLE.format(value) : PRECISE.format(value)
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   return value
 }

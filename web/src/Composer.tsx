@@ -4,13 +4,14 @@ import { Icon } from './icons'
 interface Props {
   input: RefObject<HTMLTextAreaElement | null>
   draft: string
+  ready: boolean
   running: boolean
   onDraft: (draft: string) => void
   onSend: () => void
   onStop: () => void
 }
 
-export function Composer({ input, draft, running, onDraft, onSend, onStop }: Props) {
+export function Composer({ input, draft, ready, running, onDraft, onSend, onStop }: Props) {
   return (
     <form
       className="composer"
@@ -38,11 +39,25 @@ export function Composer({ input, draft, running, onDraft, onSend, onStop }: Pro
         }}
       />
       {running ? (
-        <button type="button" key="stop" className="send" aria-label="Stop" title="Stop (Escape)" onClick={onStop}>
+        <button
+          type="button"
+          key="stop"
+          className="send"
+          aria-label="Stop"
+          title="Stop (Escape)"
+          onClick={onStop}
+        >
           <Icon name="stop" />
         </button>
       ) : (
-        <button type="submit" key="send" className="send" aria-label="Send" title="Send (Enter)" disabled={draft.trim() === ''}>
+        <button
+          type="submit"
+          key="send"
+          className="send"
+          aria-label="Send"
+          title="Send (Enter)"
+          disabled={!ready || draft.trim() === ''}
+        >
           <Icon name="arrowUp" />
         </button>
       )}

@@ -92,7 +92,9 @@ function Table({ token }: { token: Tokens.Table }) {
   const alignments = token.align.map((align, column) => {
     if (align) return align
     const cells = token.rows.map((row) => row[column]?.text.trim() ?? '').filter((cell) => cell !== '')
-    return cells.length > 0 && cells.every((cell) => NUMBER.test(cell) || /^[-–—]$|^n\/?a$/i.test(cell)) ? 'right' : null
+    return cells.length > 0 && cells.every((cell) => NUMBER.test(cell) || /^[-–—]$|^n\/?a$/i.test(cell))
+      ? 'right'
+      : null
   })
   const className = (column: number) => alignments[column] ?? undefined
   return (

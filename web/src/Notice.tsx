@@ -4,7 +4,8 @@ import { useState } from 'react'
 import { saveKey, type ProblemKind } from './api'
 
 const SENTENCES: Record<ProblemKind, string> = {
-  unreachable: 'The server cannot be reached. It may have been stopped: start it with “mintage serve”, then try again.',
+  unreachable:
+    'The server cannot be reached. It may have been stopped: start it with “mintage serve”, then try again.',
   key: 'This server asks for an API key.',
   too_long: 'This is longer than the model can read at once. Shorten the question, or start a new chat.',
   busy: 'The server is busy with other answers. Try again in a moment.',

@@ -20,7 +20,9 @@ export function SamplingPanel({ sampling, context, onChange, onClose }: Props) {
             key={control.field}
             control={control}
             value={Math.min(sampling.values[control.field], control.maximum)}
-            onChange={(value) => onChange({ ...sampling, values: { ...sampling.values, [control.field]: value } })}
+            onChange={(value) =>
+              onChange({ ...sampling, values: { ...sampling.values, [control.field]: value } })
+            }
           />
         ))}
         <div className="control">
@@ -51,7 +53,9 @@ export function SamplingPanel({ sampling, context, onChange, onClose }: Props) {
             value={sampling.system}
             onChange={(event) => onChange({ ...sampling, system: event.target.value })}
           />
-          <p id="system-help">Put before the chat. Helps only if the model was tuned with system prompts.</p>
+          <p id="system-help">
+            Put before the chat. Helps only if the model was tuned with system prompts.
+          </p>
         </div>
         <div className="control">
           <label className="check">
@@ -64,8 +68,8 @@ export function SamplingPanel({ sampling, context, onChange, onClose }: Props) {
             Send earlier turns
           </label>
           <p id="earlier-help">
-            The model then reads the whole chat before each question, the oldest turns dropped when its context is full.
-            Off, each question stands alone.
+            The model then reads the whole chat before each question, the oldest turns dropped when its
+            context is full. Off, each question stands alone.
           </p>
         </div>
       </div>
@@ -83,7 +87,15 @@ export function SamplingPanel({ sampling, context, onChange, onClose }: Props) {
   )
 }
 
-function ControlRow({ control, value, onChange }: { control: Control; value: number; onChange: (value: number) => void }) {
+function ControlRow({
+  control,
+  value,
+  onChange,
+}: {
+  control: Control
+  value: number
+  onChange: (value: number) => void
+}) {
   const [typed, setTyped] = useState<string | null>(null)
   const { field, label, help, minimum, maximum, step } = control
   return (

@@ -35,7 +35,13 @@ export const TurnView = memo(({ turn, isLast, onAskAgain }: Props) => {
           <h2 className="hidden">You asked</h2>
           <div className="question-text">{turn.question}</div>
           {isLast && !running && (
-            <button type="button" className="icon-button" aria-label="Edit question" title="Edit" onClick={() => setEditing(true)}>
+            <button
+              type="button"
+              className="icon-button"
+              aria-label="Edit question"
+              title="Edit"
+              onClick={() => setEditing(true)}
+            >
               <Icon name="pencil" />
             </button>
           )}
@@ -59,7 +65,13 @@ export const TurnView = memo(({ turn, isLast, onAskAgain }: Props) => {
           <footer>
             {turn.answer !== '' && <CopyButton text={turn.answer} />}
             {isLast && !turn.problem && (
-              <button type="button" className="icon-button" aria-label="Retry" title="Retry" onClick={again}>
+              <button
+                type="button"
+                className="icon-button"
+                aria-label="Retry"
+                title="Retry"
+                onClick={again}
+              >
                 <Icon name="retry" />
               </button>
             )}
@@ -71,7 +83,15 @@ export const TurnView = memo(({ turn, isLast, onAskAgain }: Props) => {
   )
 })
 
-function Editor({ question, onCancel, onSend }: { question: string; onCancel: () => void; onSend: (text: string) => void }) {
+function Editor({
+  question,
+  onCancel,
+  onSend,
+}: {
+  question: string
+  onCancel: () => void
+  onSend: (text: string) => void
+}) {
   const [text, setText] = useState(question)
   const send = () => text.trim() !== '' && onSend(text)
   return (
@@ -121,7 +141,13 @@ function CopyButton({ text }: { text: string }) {
   }
   const label = copied ? 'Copied' : 'Copy answer'
   return (
-    <button type="button" className="icon-button" aria-label={label} title={label} onClick={() => void copy()}>
+    <button
+      type="button"
+      className="icon-button"
+      aria-label={label}
+      title={label}
+      onClick={() => void copy()}
+    >
       <Icon name={copied ? 'check' : 'copy'} />
     </button>
   )
@@ -134,7 +160,9 @@ function Facts({ turn }: { turn: Turn }) {
   if (turn.finishReason === 'length') facts.push('cut at the length limit')
   if (turn.status === 'done' && turn.answer === '') facts.push('the model said nothing')
   if (usage) {
-    facts.push(`${count(usage.completion_tokens)} after a prompt of ${usage.prompt_tokens.toLocaleString('en')}`)
+    facts.push(
+      `${count(usage.completion_tokens)} after a prompt of ${usage.prompt_tokens.toLocaleString('en')}`,
+    )
     // The first token's time is the reading of the prompt, so the rate counts the tokens after it.
     if (timing && timing.rest > 0 && usage.completion_tokens > 1)
       facts.push(`${rate((usage.completion_tokens - 1) / timing.rest)} tokens/s`)

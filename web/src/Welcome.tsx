@@ -5,11 +5,12 @@ const EXAMPLES: Example[] = [
   {
     title: 'Find a figure',
     prompt:
-      'Revenue of Northgate in 2017 was 1,102 million.\nRevenue of Northgate in 2018 was 1,187 million.\nRevenue of Northgate in 2019 was 1,234 million.\n\nWhat was the revenue of Northgate in 2018?',
+      'Revenue of Northgate in millions:\n2017: 1,102\n2018: 1,187\n2019: 1,234\n\nWhat was the revenue of Northgate in 2018?',
   },
   {
     title: 'Say the direction',
-    prompt: 'Net income of Northgate fell from 96 million in 2018 to 88 million in 2019.\n\nDid net income rise or fall?',
+    prompt:
+      'Net income of Northgate fell from 96 million in 2018 to 88 million in 2019.\n\nDid net income rise or fall?',
   },
   { title: 'Explain a term', prompt: 'What is gross margin?' },
   { title: 'Central banks', prompt: 'How does a rise in the policy rate reach the price of a mortgage?' },
@@ -35,7 +36,8 @@ export function Welcome({ model, onAsk }: Props) {
         ) : (
           'This is a small model:'
         )}{' '}
-        it does best with the figures in front of it, and it makes mistakes. Nothing it says is investment advice.
+        it does best with the figures in front of it, and it makes mistakes. Nothing it says is investment
+        advice.
       </p>
       <ul>
         {examples.map((example) => {

@@ -1,4 +1,4 @@
-/** The server's OpenAI-shaped interface, as far as the page uses it. Every address is on the page's own origin. */
+/** The server's OpenAI-shaped interface, as far as the page uses it, on the page's own origin. */
 
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { read, write } from './storage'
@@ -63,7 +63,7 @@ interface Chunk extends ErrorBody {
 
 export type ProblemKind = 'unreachable' | 'key' | 'too_long' | 'busy' | 'refused' | 'failed' | 'cut_off'
 
-/** A failure in plain words: `kind` chooses what the page says and offers, `detail` is the server's own sentence. */
+/** A failure: `kind` chooses what the page says and offers, `detail` is the server's own sentence. */
 export class Problem extends Error {
   constructor(
     readonly kind: ProblemKind,
@@ -94,7 +94,8 @@ async function request(path: string, init: RequestInit = {}): Promise<Response> 
 
 async function problemOf(response: Response): Promise<Problem> {
   const body = (await response.json().catch(() => ({}))) as ErrorBody
-  const detail = body.error?.message ?? `The server answered ${response.status} ${response.statusText}`.trim()
+  const detail =
+    body.error?.message ?? `The server answered ${response.status} ${response.statusText}`.trim()
   if (response.status === 401) return new Problem('key', detail)
   if (response.status === 429 || response.status === 503) return new Problem('busy', detail)
   if (body.error?.code === 'context_length_exceeded') return new Problem('too_long', detail)
@@ -109,7 +110,7 @@ export async function fetchModel(): Promise<Model> {
   return (await (await request(`v1/models/${encodeURIComponent(first.id)}`)).json()) as Model
 }
 
-/** Streams one answer. Ends normally only after the server's `[DONE]`; aborting the signal closes the connection. */
+/** Streams one answer. Ends normally only after `[DONE]`; aborting the signal closes the connection. */
 export async function* streamChat(body: ChatRequest, signal: AbortSignal): AsyncGenerator<Delta> {
   const response = await request('v1/chat/completions', {
     method: 'POST',

@@ -18,6 +18,7 @@ export function parse(previous: Parsed, text: string): Parsed {
   const fresh = lexer(text.slice(base.settledLength), { gfm: true, breaks: true }) as MarkedToken[]
   const blocks = [...base.blocks.slice(0, base.settledBlocks), ...fresh]
   // Appended text can change the last block (and join it over blank lines, as in a list), but none before it.
+  // Only links by reference would need the whole text: they stay text when their address is in another block.
   const lastBlock = blocks.findLastIndex((block) => block.type !== 'space')
   const settledBlocks = Math.max(lastBlock, base.settledBlocks)
   const settledLength =

@@ -77,7 +77,9 @@ export interface Sampling {
 }
 
 export const INITIAL: Sampling = {
-  values: Object.fromEntries(CONTROLS.map((control) => [control.field, control.initial])) as Sampling['values'],
+  values: Object.fromEntries(
+    CONTROLS.map((control) => [control.field, control.initial]),
+  ) as Sampling['values'],
   seed: null,
   system: '',
   // Small models are mostly tuned on single questions, and earlier turns use up a short context.
@@ -93,8 +95,11 @@ export function controlsFor(context: number | null | undefined): Control[] {
   )
 }
 
-/** The request's sampling fields: temperature and max_tokens always, the others only away from their off value. */
-export function samplingFields(sampling: Sampling, context: number | null | undefined): Record<string, number> {
+/** The request's sampling fields: temperature and max_tokens always, others only away from their off value. */
+export function samplingFields(
+  sampling: Sampling,
+  context: number | null | undefined,
+): Record<string, number> {
   const fields: Record<string, number> = {}
   for (const control of controlsFor(context)) {
     const value = Math.min(sampling.values[control.field], control.maximum)

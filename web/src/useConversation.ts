@@ -30,11 +30,13 @@ export function messagesOf(turns: readonly Turn[]): Message[] {
     ])
 }
 
-// A screen shows at most this often what arrived, so that a fast model does not spend its processor on drawing.
+// So that the processor of a fast model on the same machine is not spent on drawing.
 const MILLISECONDS_BETWEEN_PAINTS = 40
 
 function restored(): Turn[] {
-  return readSession<Turn[]>('turns', []).map((turn) => (isRunning(turn) ? { ...turn, status: 'stopped' } : turn))
+  return readSession<Turn[]>('turns', []).map((turn) =>
+    isRunning(turn) ? { ...turn, status: 'stopped' } : turn,
+  )
 }
 
 export function useConversation(compose: (earlier: Turn[], question: string) => ChatRequest) {
@@ -100,8 +102,10 @@ export function useConversation(compose: (earlier: Turn[], question: string) => 
       end({ status: 'done', finishReason, usage, timing })
     } catch (error) {
       if (controller.signal.aborted) end({ status: 'stopped' })
-      else if (error instanceof Problem) end({ status: 'failed', problem: { kind: error.kind, detail: error.detail } })
-      else end({ status: 'failed', problem: { kind: 'failed', detail: String(error) } })
+      else {
+        const { kind, detail } = error instanceof Problem ? error : new Problem('failed', String(error))
+        end({ status: 'failed', problem: { kind, detail } })
+      }
     }
   }
 
