@@ -63,7 +63,7 @@ class Loader:
             self._masks = [shards.mask(number) for number in range(len(self._tokens))]
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, 0 to `plan.steps` - 1: the same whenever, and in any order, it is asked for."""
+        """The batch of a step, 0 to `plan.steps` - 1; the same whenever, and in any order, it is asked."""
         rows = self.plan.rows(step)
         width = rows.context
         if self.plan.settings.layout == "documents":

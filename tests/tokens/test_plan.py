@@ -124,8 +124,8 @@ def test_weights_are_rounded_to_the_nearest_thousandth() -> None:
 def test_each_pass_uses_every_token_exactly_once_as_a_target(
     lengths, context, batch, layout, shard_tokens
 ) -> None:
-    """In windows, all but the stream's first; in rows of documents, all but each document's first. And the token
-    before a target in its row is the token before it in the text."""
+    """In windows, all but the stream's first; in rows of documents, all but each document's first. And the
+    token before a target in its row is the token before it in the text."""
     with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards_module, "SHARD_TOKENS", shard_tokens)
         originals = all_train(Path(name), lengths)
