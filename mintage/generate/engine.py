@@ -107,7 +107,7 @@ class Engine:
         Raises:
             MintageError: an unknown field or value, or a prompt that is too long.
         """
-        return self.complete(prompt, _sampling(settings), trim=trim).text
+        return self.complete(prompt, _with_settings(Sampling(), settings), trim=trim).text
 
     def complete(self, prompt: Prompt, sampling: Sampling | None = None, *, trim: bool = False) -> Completion:
         """The whole generation after a prompt; arguments and errors of `stream`."""
@@ -122,14 +122,14 @@ class Engine:
     ) -> Iterator[Delta]:
         """The generation after a prompt, token by token; closing the iterator ends it.
 
-        The deltas' texts join to the text of `complete`. Give `sampling`, or its fields as `settings`. A text
-        or chat that is longer than the context is refused, or with `trim` cut to its end: of a chat the
-        oldest turns are dropped, its system message stays.
+        The deltas' texts join to the text of `complete`. `settings` are fields of `Sampling`, as for
+        `generate`. A text or chat that is longer than the context is refused, or with `trim` cut to its end:
+        of a chat the oldest turns are dropped, its system message stays.
 
         Raises:
             MintageError: an unknown field or value. PromptTooLong: no room is left for a new token.
         """
-        sampling = sampling or _sampling(settings)
+        sampling = _with_settings(sampling or Sampling(), settings)
         tokens = self.encode_prompt(prompt, sampling, trim=trim)
         return self._steps(_Sequence(self, tokens, sampling, _is_chat(prompt)))
 
@@ -300,16 +300,24 @@ def load(directory: str | Path) -> Engine:
     """
     directory = Path(directory)
     model = huggingface.load(directory)
-    card = Card.read(directory) if (directory / CARD).exists() else None
-    return Engine(model, Tokenizer.load(directory), directory.resolve().name, card)
+    return Engine(model, Tokenizer.load(directory), directory.resolve().name, _card(directory))
 
 
-def _sampling(settings: dict[str, Any]) -> Sampling:
+def _card(directory: Path) -> Card | None:
+    if not (directory / CARD).exists():
+        return None
+    try:
+        return Card.read(directory)
+    except (ValueError, KeyError, TypeError) as error:
+        raise MintageError(f"{directory / CARD}: damaged ({error!r}); make the model again") from error
+
+
+def _with_settings(sampling: Sampling, settings: dict[str, Any]) -> Sampling:
     known = {field.name for field in dataclasses.fields(Sampling)}
     for name in settings:
         if name not in known:
             raise SamplingError(name, f"no such setting; there are {', '.join(sorted(known))}")
-    return Sampling(**settings)
+    return dataclasses.replace(sampling, **settings)
 
 
 def _messages(prompt: Prompt) -> list[Message] | None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -255,6 +256,7 @@ def test_wrong_prompts_and_settings_are_refused(engine):
         engine.generate([1, engine.tokenizer.vocab_size])
     with pytest.raises(SamplingError, match="temprature"):
         engine.generate(PROMPT, temprature=1.0)
+    assert next(engine.stream(PROMPT, Sampling(max_tokens=5), max_tokens=1)).finish_reason == "length"
     with pytest.raises(MintageError, match="role"):
         engine.generate([{"role": "robot", "content": "hello"}])
 
@@ -270,6 +272,10 @@ def test_loading_names_the_model_after_its_directory(engine, model_directory, tm
     assert mintage.load(str(model_directory)).generate(PROMPT) == engine.generate(PROMPT)
     with pytest.raises(MintageError, match=r"no config\.json"):
         mintage.load(tmp_path)
+    shutil.copytree(model_directory, tmp_path / "copy")
+    (tmp_path / "copy" / "card.json").write_text("{")
+    with pytest.raises(MintageError, match=r"card\.json: damaged"):
+        mintage.load(tmp_path / "copy")
 
 
 def test_closing_a_stream_ends_it(engine):
