@@ -92,7 +92,7 @@ class Facts:
     """Slots of templates, computed when they are asked for.
 
     Plain texts by their name; figures by the name of their item (`revenue`), with a form after a dot:
-    `.before` a year earlier, `.change` and `.percent` since then, `.rose`/`.rise`/`.a_rise`/`.rising`/`.higher` words for the
+    `.before` a year earlier, `.change` and `.percent` since then, `.rose`/`.rise`/`.rising`/`.higher` words for the
     move, `.moved` a whole clause about it, `.share` the percentage of revenue, `.signed` with a word for its sign.
     """
 
@@ -103,7 +103,6 @@ class Facts:
             "legal_name": company.legal_name,
             "ticker": company.ticker,
             "sector": company.sector.name,
-            "a_sector": f"{'an' if company.sector.name[0] in 'aeiou' else 'a'} {company.sector.name}",
             "home": company.home,
             "unit": company.unit,
             **(texts or {}),
@@ -224,10 +223,6 @@ class Facts:
 
     def _rise(self, item: str) -> str:
         return self._word("rise", item)
-
-    def _a_rise(self, item: str) -> str:
-        rise = self._word("rise", item)
-        return f"{'an' if rise[0] in 'aeiou' else 'a'} {rise}"
 
     def _rising(self, item: str) -> str:
         return self._word("rising", item)

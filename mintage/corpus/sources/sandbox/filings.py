@@ -41,6 +41,11 @@ def reported_period(quarter: Quarter) -> Period:
     return Period(quarter.period.year, 0) if quarter.period.quarter == 4 else quarter.period
 
 
+def native_id(company: Company, period: Period) -> str:
+    """The name of a report, the same for the original and the amended one."""
+    return f"{company.ticker}-{period.label.replace(' ', '-')}"
+
+
 def write_filing(seed: int, economy: Economy, quarter: Quarter, room: float, original: Document | None) -> Document:
     """The report of a quarter (or of its year) in about `room` characters; the amended one where the `original` that
     it supersedes is given."""
@@ -65,7 +70,7 @@ def write_filing(seed: int, economy: Economy, quarter: Quarter, room: float, ori
     parts.append(Section("## Controls and procedures", [voice.say("controls weak" if amended else "controls", facts)], []))
     return Document.make(
         source="sandbox_filings",
-        native_id=f"{company.ticker}-{period.label.replace(' ', '-')}",
+        native_id=native_id(company, period),
         text=compose(parts, room, facts),
         licence=LICENCE,
         use="ship",
@@ -278,5 +283,5 @@ def statements(company: Company, now: Statement, before: Statement, as_tables: b
 
 def _block(now: Statement, before: Statement, rows: list[tuple[str, tuple[str, ...]]], as_table: bool) -> str:
     if as_table:
-        return table(("", now.period.label, before.period.label), rows)
+        return table(("Item", now.period.label, before.period.label), rows)
     return "\n".join(f"{label}: {figures[0]} ({before.period.label}: {figures[1]})" for label, figures in rows)

@@ -16,6 +16,7 @@ from mintage.corpus.sources.sandbox.randomness import Stream
 
 _TOKENS = re.compile(r"[\[\]|]|<[^>]+>|\{[^}]+\}|[^\[\]|<{]+")
 _STARTS = re.compile(r"(?<=[.?!] )(?<!Inc[.] )[a-z]")
+_ARTICLES = re.compile(r"(?<=\b[Aa]) (?=[aeio])(?!one)")
 _SPACES = re.compile(r" +([.,])| {2,}")
 Sections = dict[str, tuple[str, ...]]
 
@@ -99,9 +100,10 @@ def _write(parts: tuple[_Part, ...], stream: Stream, facts: Lookup, written: lis
 
 
 def sentence(template: str, stream: Stream, facts: Lookup) -> str:
-    """The same, beginning with a capital letter, without the spaces that empty alternatives leave."""
+    """The same with what spelling asks for: capitals, "an" before vowels, no spaces left by empty alternatives."""
     text = expand(template, stream, facts)
     if "  " in text or " ." in text or " ," in text:
         text = _SPACES.sub(lambda match: match[1] or " ", text)
+    text = _ARTICLES.sub("n ", text)
     text = _STARTS.sub(lambda match: match[0].upper(), text)
     return text[:1].upper() + text[1:]

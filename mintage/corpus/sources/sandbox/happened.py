@@ -27,6 +27,6 @@ def event_texts(event: Event, facts: Facts) -> dict[str, str]:
             texts[name] = number(value)
     if event.kind == "dividend":
         texts["before_dividend"], texts["after_dividend"] = dollars(event.figures["before"]), dollars(event.figures["after"])
-    if event.kind == "default":
+    if "debt" in event.figures:
         texts["owed"] = money(event.figures["debt"], facts.company)
     return {**texts, "event_day": long_date(day), "event_month": f"{MONTHS[day.month - 1]} {day.year}"}

@@ -112,6 +112,11 @@ def write_jobs(seed: int, economy: Economy, month: tuple[int, int], room: float)
     return _release(f"jobs-{month[0]}-{month[1]:02d}", voice.say("title jobs", slots), required, more, slots, at, room, _month_end(month))
 
 
+def growth_id(period: Period) -> str:
+    """The name of a quarter's growth release, the same for its three estimates."""
+    return f"growth-{period.label.replace(' ', '-')}"
+
+
 def write_growth(seed: int, economy: Economy, period: Period, vintage: int, room: float, earlier: Document | None) -> Document:
     """One of the three estimates of a quarter's growth; the second and third supersede the one before."""
     macro = economy.macro
@@ -133,7 +138,7 @@ def write_growth(seed: int, economy: Economy, period: Period, vintage: int, room
     required.append(voice.say("growth parts", slots))
     more = [lambda: voice.say("growth more", slots)] * 3
     title = voice.say("title growth", slots)
-    return _release(f"growth-{period.label.replace(' ', '-')}", title, required, more, slots, one.at, room, period.end, vintage, earlier)
+    return _release(growth_id(period), title, required, more, slots, one.at, room, period.end, vintage, earlier)
 
 
 def write_decision(seed: int, economy: Economy, meeting: Meeting, room: float) -> Document:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from mintage.corpus.document import Document
-from mintage.corpus.sources.sandbox.clock import Period, is_business_day, long_date, office_time
+from mintage.corpus.sources.sandbox.clock import Period, eastern, is_business_day, local_day, long_date, office_time
 from mintage.corpus.sources.sandbox.facts import Facts, dollars, hundredths, money, quarter_words, ratio_tenths, tenths
 from mintage.corpus.sources.sandbox.filings import common_facts
 from mintage.corpus.sources.sandbox.happened import event_texts
@@ -35,10 +35,36 @@ def last_reported(economy: Economy, ticker: str, at: datetime) -> Quarter:
     return economy.quarters[ticker, period]
 
 
-def write_week(seed: int, economy: Economy, friday: date) -> Document:
+def week_time(seed: int, day: date) -> datetime:
+    """When the note on the week that ends on this trading day appears."""
+    return office_time(Stream(seed, "week time", day), day, 17, 18)
+
+
+def mover_time(seed: int, company: Company, moment: datetime) -> datetime:
+    """When the note on a share after news of this moment appears: after the first market close since."""
+    return office_time(Stream(seed, "mover time", company.ticker, moment), reaction_day(moment), 16, 18) + timedelta(minutes=15)
+
+
+def preview_time(seed: int, quarter: Quarter) -> datetime:
+    """When the note before a quarter's results appears."""
+    stream = Stream(seed, "preview time", quarter.company.ticker, quarter.period.label)
+    return office_time(stream, local_day(quarter.released_at) - timedelta(days=stream.integer(4, 12)), 7, 17)
+
+
+def sector_time(day: date, number: int) -> datetime:
+    """When the week's sector notes appear: one after the other in the evening of its last trading day."""
+    return eastern(day, 20, 0) + timedelta(seconds=47 * number)
+
+
+def sectors_in_turn(seed: int, economy: Economy, day: date) -> list[str]:
+    """The sectors in a random order, three times over."""
+    sectors = sorted({company.sector.name for company in economy.companies.values()})
+    return [name for turn in range(3) for name in Stream(seed, "sectors", day, turn).sample(sectors, len(sectors))]
+
+
+def write_week(seed: int, economy: Economy, friday: date, room: float) -> Document:
     """The note on a week that ends on this trading day."""
-    stream = Stream(seed, "week", friday)
-    at = office_time(stream, friday, 17, 19)
+    stream, at = Stream(seed, "week", friday), week_time(seed, friday)
     before = trading_day_before(friday - timedelta(days=6))
     changes = {
         ticker: (prices[friday] - prices[before], prices[before]) for ticker, prices in economy.prices.items()
@@ -80,7 +106,7 @@ def write_week(seed: int, economy: Economy, friday: date) -> Document:
     else:
         required.append(voice.say("flat week", facts))
     optional = [lambda: voice.say("rates", facts), sector, sector, lambda: voice.say("outlook week", facts)]
-    return _note(stream, f"week-{friday}", voice.say("title week", facts), required, optional, facts, at, [], NOTE_LENGTH)
+    return _note(stream, f"week-{friday}", voice.say("title week", facts), required, optional, facts, at, [], room)
 
 
 def points(hundredths_of_a_point: int) -> str:
@@ -88,15 +114,11 @@ def points(hundredths_of_a_point: int) -> str:
     return f"{hundredths_of_a_point // 100:,}.{hundredths_of_a_point % 100:02d}"
 
 
-def write_mover(seed: int, economy: Economy, company: Company, news: Event | Quarter) -> Document | None:
-    """The note on a share after an event or after results; None where the market has not closed since."""
+def write_mover(seed: int, economy: Economy, company: Company, news: Event | Quarter, room: float) -> Document:
+    """The note on a share after an event or after results."""
     moment = news.at if isinstance(news, Event) else news.released_at
-    day = reaction_day(moment)
-    prices = economy.prices[company.ticker]
-    if day not in prices:
-        return None
-    stream = Stream(seed, "mover", company.ticker, moment)
-    at = office_time(stream, day, 16, 18).replace(second=0) + timedelta(minutes=15)
+    day, prices = reaction_day(moment), economy.prices[company.ticker]
+    stream, at = Stream(seed, "mover", company.ticker, moment), mover_time(seed, company, moment)
     before = prices[trading_day_before(day)]
     facts = _facts(stream, economy, company, at).text(
         day=long_date(day),
@@ -114,7 +136,7 @@ def write_mover(seed: int, economy: Economy, company: Company, news: Event | Qua
     title = voice.say("title mover down" if direction == "down" else "title mover", facts)
     required = [f"{voice.say(f'mover {direction}', facts)} {why}"]
     name = f"mover-{company.ticker}-{moment:%Y%m%d%H%M}"
-    return _note(stream, name, title, required, optional, facts, at, [company.ticker], stream.between(250, NOTE_LENGTH))
+    return _note(stream, name, title, required, optional, facts, at, [company.ticker], stream.between(0.4, 1) * room)
 
 
 def _expectation(quarter: Quarter) -> dict[str, str]:
@@ -124,11 +146,10 @@ def _expectation(quarter: Quarter) -> dict[str, str]:
     return {"expected": money(expected, quarter.company), "surprise": sign + tenths(ratio_tenths(revenue - expected, expected))}
 
 
-def write_preview(seed: int, economy: Economy, quarter: Quarter) -> Document:
+def write_preview(seed: int, economy: Economy, quarter: Quarter, room: float) -> Document:
     """The note on what is expected of results, some days before them. It knows nothing of the quarter itself."""
     company, period = quarter.company, quarter.period
-    stream = Stream(seed, "preview", company.ticker, period.label)
-    at = office_time(stream, quarter.released_at.date() - timedelta(days=stream.integer(4, 12)), 7, 17)
+    stream, at = Stream(seed, "preview", company.ticker, period.label), preview_time(seed, quarter)
     year_ago = economy.statement(company.ticker, period.year_before(), at)["revenue"]
     facts = _facts(stream, economy, company, at).text(
         preview_label=period.label,
@@ -145,13 +166,12 @@ def write_preview(seed: int, economy: Economy, quarter: Quarter) -> Document:
         optional.append(lambda: voice.say("preview guidance", facts))
     required = [voice.say("preview", facts)]
     name = f"preview-{company.ticker}-{period.label.replace(' ', '-')}"
-    return _note(stream, name, voice.say("title preview", facts), required, optional, facts, at, [company.ticker], stream.between(250, NOTE_LENGTH))
+    return _note(stream, name, voice.say("title preview", facts), required, optional, facts, at, [company.ticker], stream.between(0.4, 1) * room)
 
 
-def write_sector(seed: int, economy: Economy, sector: str, day: date) -> Document:
+def write_sector(seed: int, economy: Economy, sector: str, at: datetime, room: float) -> Document:
     """The note that compares the companies of a sector by their last results."""
-    stream = Stream(seed, "sector note", sector, day)
-    at = office_time(stream, day, 8, 16)
+    stream = Stream(seed, "sector note", sector, at)
     peers = stream.sample([one for one in economy.companies.values() if one.sector.name == sector], 5)
     facts = _facts(stream, economy, peers[0], at)
     voice = Voice("notes")
@@ -170,8 +190,8 @@ def write_sector(seed: int, economy: Economy, sector: str, day: date) -> Documen
         )
         lines.append(voice.say("sector line", facts))
     optional = [lambda: voice.say("rates", facts)]
-    name = f"sector-{sector.replace(' ', '-')}-{day}"
-    return _note(stream, name, voice.say("title sector", facts), [" ".join(lines)], optional, facts, at, [one.ticker for one in peers], NOTE_LENGTH)
+    name = f"sector-{sector.replace(' ', '-')}-{at:%Y%m%d%H%M%S}"
+    return _note(stream, name, voice.say("title sector", facts), [" ".join(lines)], optional, facts, at, [one.ticker for one in peers], room)
 
 
 def _facts(stream: Stream, economy: Economy, company: Company, at: datetime) -> Facts:

@@ -28,6 +28,7 @@ def simulate(settings: SandboxSource) -> Economy:
         companies=companies,
         quarters={},
         events=[],
+        chiefs={},
         prices={ticker: {} for ticker in companies},
         index={},
         macro=simulate_macro(seed, start, last),
@@ -44,6 +45,9 @@ def simulate(settings: SandboxSource) -> Economy:
         for ticker in companies:
             _advance(seed, economy, states[ticker], companies[ticker], period, days, moves)
         period = period.next()
+    for event in economy.events:
+        if event.kind == "chief":
+            economy.chiefs.setdefault(event.ticker, []).append((event.at, event.names["successor"]))
     economy.events.sort(key=lambda event: (event.at, event.ticker, event.kind))
     return economy
 

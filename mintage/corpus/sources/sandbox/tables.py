@@ -184,19 +184,15 @@ class Economy:
     companies: dict[str, Company]
     quarters: dict[tuple[str, Period], Quarter]
     events: list[Event]
+    chiefs: dict[str, list[tuple[datetime, str]]]  # successors of the first chief executives, since when
     prices: dict[str, dict[date, int]]
     index: dict[date, int]
     macro: Macro
 
     def chief_at(self, ticker: str, moment: datetime) -> str:
         """The chief executive of a company at a moment."""
-        chief = self.companies[ticker].first_chief
-        for event in self.events:
-            if event.at > moment:
-                break
-            if event.kind == "chief" and event.ticker == ticker:
-                chief = event.names["successor"]
-        return chief
+        successors = [name for since, name in self.chiefs.get(ticker, ()) if since <= moment]
+        return successors[-1] if successors else self.companies[ticker].first_chief
 
     def annual(self, ticker: str, year: int, moment: datetime) -> Statement:
         """A company's accounts of a whole year as known at a moment: the sum of its quarters, the stocks at its end."""
