@@ -72,6 +72,8 @@ def read_examples(file: Path) -> tuple[Any, ...]:
         return ()
     try:
         examples = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(examples, list):
+            raise ValueError("not an array")
         for example in examples:
             if not (isinstance(example, str) or {*example} == {"title", "prompt"}):
                 raise ValueError(f"{example!r} is neither a text nor an object with title and prompt")

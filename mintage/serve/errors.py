@@ -97,6 +97,8 @@ def explain(problems: Any, field_names: frozenset[str]) -> ApiError:
         param = dotted(place[:-1], field_names, str(place[-1]))
         message = f"unknown or unsupported field '{param}'{hint}"
         return ApiError(400, message, param=param, code="unknown_parameter")
+    if first["type"] == "contradiction":
+        return ApiError(400, first["msg"], param=first["ctx"]["param"], code="invalid_value")
     param = dotted(place, field_names)
     if not param:
         return ApiError(400, "the body must be a JSON object", code="invalid_type")

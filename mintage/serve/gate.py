@@ -122,7 +122,8 @@ def limited(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > BODY_LIMIT:
-            await drain(receive)
+            if message.get("more_body"):
+                await drain(receive)
             error = too_large()
             # FastAPI lets only its own exceptions through while it reads a body.
             raise HTTPException(error.status, error.message)

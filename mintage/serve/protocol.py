@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from mintage.corpus import document
 from mintage.generate.sampling import Sampling
@@ -20,7 +29,16 @@ MAX_CHOICES = 8
 MAX_PROMPTS = 64
 MAX_TOP_LOGPROBS = 20
 
-StopString = Annotated[str, StringConstraints(min_length=1)]
+
+def check_unicode(text: str) -> str:
+    """JSON can write half of a surrogate pair, which is no character."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("the text holds half of a surrogate pair, which is not valid Unicode")
+    return text
+
+
+Text = Annotated[str, AfterValidator(check_unicode)]
+StopString = Annotated[Text, StringConstraints(min_length=1)]
 TokenId = Annotated[int, Field(ge=0)]
 
 
@@ -30,18 +48,23 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+def contradiction(field: str, message: str) -> PydanticCustomError:
+    """A refusal because of several fields of an object; `field` is the one to mend."""
+    return PydanticCustomError("contradiction", "{message}", {"message": message, "param": field})
+
+
 class TextPart(Strict):
     """One part of a message's content; only text is understood."""
 
     type: Literal["text"]
-    text: str
+    text: Text
 
 
 class Message(Strict):
     """One turn of a chat. `developer` is OpenAI's newer name of `system`."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    content: Text | list[TextPart]
 
     def as_chat(self) -> document.Message:
         """The turn as the tokenizer takes it; text parts are joined by newlines."""
@@ -83,7 +106,9 @@ class GenerationRequest(Strict):
     def check_stream_options(self) -> GenerationRequest:
         """`stream_options` says nothing about an answer that is not streamed."""
         if self.stream_options is not None and not self.stream:
-            raise ValueError("'stream_options' is only allowed together with 'stream': true")
+            raise contradiction(
+                "stream_options", "'stream_options' is only allowed together with 'stream': true"
+            )
         return self
 
     @property
@@ -138,9 +163,11 @@ class ChatRequest(GenerationRequest):
     def check_pairs(self) -> ChatRequest:
         """Fields that only make sense together, or only apart."""
         if self.top_logprobs is not None and not self.logprobs:
-            raise ValueError("'top_logprobs' is only allowed together with 'logprobs': true")
+            raise contradiction(
+                "top_logprobs", "'top_logprobs' is only allowed together with 'logprobs': true"
+            )
         if self.max_tokens is not None and self.max_completion_tokens is not None:
-            raise ValueError("give 'max_tokens' or 'max_completion_tokens', not both")
+            raise contradiction("max_tokens", "give 'max_tokens' or 'max_completion_tokens', not both")
         return self
 
 
@@ -150,9 +177,9 @@ class CompletionRequest(GenerationRequest):
     needs)."""
 
     prompt: (
-        str
+        Text
         | Annotated[list[TokenId], Field(min_length=1)]
-        | Annotated[list[str], Field(min_length=1, max_length=MAX_PROMPTS)]
+        | Annotated[list[Text], Field(min_length=1, max_length=MAX_PROMPTS)]
         | Annotated[
             list[Annotated[list[TokenId], Field(min_length=1)]], Field(min_length=1, max_length=MAX_PROMPTS)
         ]
@@ -165,7 +192,7 @@ class CompletionRequest(GenerationRequest):
     def check_something_is_asked(self) -> CompletionRequest:
         """Zero tokens without the prompt would be an empty answer."""
         if self.max_tokens == 0 and not self.echo:
-            raise ValueError("'max_tokens': 0 is only allowed together with 'echo': true")
+            raise contradiction("max_tokens", "'max_tokens': 0 needs 'echo': true")
         return self
 
     def prompts(self) -> list[str | list[int]]:

@@ -84,13 +84,13 @@ def listen(host: str, port: int) -> socket.socket:
         MintageError: the port is in use or not allowed, or the host is not an address of this machine.
     """
     try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        if not 0 <= port < 65536:
+            raise OverflowError("a port is a number from 0 to 65535")
+        kind = socket.SOCK_STREAM
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
     except (socket.gaierror, OverflowError) as error:
-        raise MintageError(
-            f"{host}:{port}: not an address to listen on ({error}); try --host 127.0.0.1"
-        ) from error
+        place = f"{host}:{port}: not an address to listen on"
+        raise MintageError(f"{place} ({error}); try --host 127.0.0.1 --port 8080") from error
     listener = socket.socket(family, socket.SOCK_STREAM)
     if sys.platform == "win32":  # there, SO_REUSEADDR would let two servers share a port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)

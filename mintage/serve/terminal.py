@@ -48,42 +48,46 @@ def converse(engine: Engine, sampling: Sampling) -> None:
         f"[bold]{engine.model_id}[/bold]  /new begins anew, /quit leaves, /help says more", style="dim"
     )
     messages: Messages = []
-    while (text := read_message(notes)) is not None:
-        if text == "/quit":
-            return
-        if text == "/new":
-            messages = []
-            notes.print("A new conversation.", style="dim")
-        elif text == "/help":
-            notes.print(HELP, style="dim", markup=False)
-        elif text.startswith("/"):
-            notes.print(f"{text}: no such command; /help lists them", style="dim", markup=False)
-        elif text:
-            messages = take_turn(engine, messages, text, sampling, notes)
-
-
-def read_message(notes: Console) -> str | None:
-    """What the user types, over several lines where they end with a backslash; None at the end of the
-    input."""
-    lines: list[str] = []
     while True:
         try:
-            line = input("... " if lines else "> ")
-        except EOFError:
-            print()
-            return None
+            text = read_message()
+            if text is None or text == "/quit":
+                return
+            messages = obey(engine, messages, text, sampling, notes)
         except KeyboardInterrupt:
             print()
             notes.print("/quit leaves", style="dim")
-            lines = []
-            continue
-        if not line.endswith("\\"):
-            return "\n".join([*lines, line]).strip()
-        lines.append(line.removesuffix("\\"))
+
+
+def read_message() -> str | None:
+    """What the user types, over several lines where they end with a backslash; None at the end of the
+    input."""
+    lines: list[str] = []
+    try:
+        while (line := input("... " if lines else "> ")).endswith("\\"):
+            lines.append(line.removesuffix("\\"))
+    except EOFError:
+        print()
+        return None
+    return "\n".join([*lines, line]).strip()
+
+
+def obey(engine: Engine, messages: Messages, text: str, sampling: Sampling, notes: Console) -> Messages:
+    """Do what a line says: a command, or a question to be answered. Returns the conversation after it."""
+    if text == "/new":
+        notes.print("A new conversation.", style="dim")
+        return []
+    if text == "/help":
+        notes.print(HELP, style="dim", markup=False)
+    elif text.startswith("/"):
+        notes.print(f"{text}: no such command; /help lists them", style="dim", markup=False)
+    elif text:
+        return take_turn(engine, messages, text, sampling, notes)
+    return messages
 
 
 def take_turn(engine: Engine, messages: Messages, text: str, sampling: Sampling, notes: Console) -> Messages:
-    """Ask and answer; the conversation with both turns, or as it was where the question was refused."""
+    """Ask and answer; the conversation with both turns, or as it was where there is no answer."""
     messages = [*messages, {"role": "user", "content": text}]
     try:
         answer, reason = stream_answer(engine, messages, sampling, trim=True)
@@ -92,17 +96,16 @@ def take_turn(engine: Engine, messages: Messages, text: str, sampling: Sampling,
         return messages[:-1]
     if reason != "stop":
         notes.print({"length": "(cut off at the longest answer)", None: "(stopped)"}[reason], style="dim")
-    return [*messages, {"role": "assistant", "content": answer}]
+    return [*messages, {"role": "assistant", "content": answer}] if answer else messages[:-1]
 
 
 def stream_answer(
     engine: Engine, messages: Messages, sampling: Sampling, trim: bool
 ) -> tuple[str, str | None]:
     """Print an answer as it is made; its text and why it ended (None: Ctrl-C during a conversation)."""
-    deltas = engine.stream(messages, sampling, trim=trim)
     text, reason = "", None
     try:
-        for delta in deltas:
+        for delta in engine.stream(messages, sampling, trim=trim):
             print(delta.text, end="", flush=True)
             text += delta.text
             reason = delta.finish_reason
