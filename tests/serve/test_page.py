@@ -150,6 +150,13 @@ class Visit:
         expect(self.button("Send")).to_be_enabled()
         self.question().press("Enter")
 
+    def ask_endless(self) -> None:
+        """Ask what is answered until the context is full, and wait for the first words."""
+        self.button("Sampling").click()
+        self.set("Longest answer, exact value", str(CONTEXT))
+        self.ask(ENDLESS_QUESTION)
+        expect(self.answer()).to_contain_text("margins rose. Costs fell")
+
     def wait_for_end(self) -> None:
         expect(self.page.get_by_role("status")).to_have_text("Answer ended")
 
@@ -212,10 +219,7 @@ def test_an_answer_is_what_the_engine_says_with_a_table_and_its_token_counts(ope
 
 def test_text_arrives_in_pieces_and_stop_keeps_what_there_is_and_frees_the_engine(open_page, address):
     visit = open_page()
-    visit.button("Sampling").click()
-    visit.set("Longest answer, exact value", str(CONTEXT))
-    visit.ask(ENDLESS_QUESTION)
-    expect(visit.answer()).to_contain_text("margins rose. Costs fell")
+    visit.ask_endless()
     early = visit.answer().inner_text()
     expect(visit.answer()).not_to_have_text(early)
     expect(visit.page.get_by_role("status")).to_have_text("Answering")
@@ -316,13 +320,17 @@ def test_markup_in_an_answer_stays_text_and_dangerous_links_are_no_links(open_pa
     assert visit.console == []
 
 
-def test_a_reload_keeps_the_conversation_and_a_new_chat_ends_it(open_page):
+def test_a_reload_keeps_the_conversation_even_in_mid_answer_and_a_new_chat_ends_it(open_page):
     visit = open_page()
     visit.ask(TABLE_QUESTION)
     visit.wait_for_end()
+    assert "It rose." in visit.page.evaluate("sessionStorage.getItem('mintage.turns')")
+    visit.ask_endless()
     visit.page.reload()
-    expect(visit.page.locator(".question-text")).to_have_text(TABLE_QUESTION)
-    expect(visit.answer().locator("td")).to_have_count(4)
+    expect(visit.page.locator(".question-text")).to_have_text([TABLE_QUESTION, ENDLESS_QUESTION])
+    expect(visit.page.locator(".answer").first.locator("td")).to_have_count(4)
+    expect(visit.answer()).to_contain_text("margins rose. Costs fell")
+    expect(visit.page.locator(".usage").last).to_have_text("stopped")
     visit.button("New chat").click()
     expect(visit.page.locator(".turn")).to_have_count(0)
     visit.page.reload()

@@ -47,6 +47,7 @@ export function useConversation(compose: (earlier: Turn[], question: string) => 
   const running = isRunning(turns.at(-1))
   const latest = useRef(turns)
   latest.current = turns
+  // Kept at the end of each answer, for a tab that the system discards is not told, and in mid-answer on leaving.
   useEffect(() => {
     if (!running) writeSession('turns', turns)
   }, [turns, running])
