@@ -7,6 +7,7 @@ Safetensors only: a pickle may run code when it is opened.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,10 @@ def read_config(directory: str | Path) -> ModelConfig:
         raise MintageError(f"{path}: not JSON ({error})") from None
     if not isinstance(values, dict):
         raise MintageError(f"{path}: a JSON object is expected")
-    return ModelConfig.from_huggingface(values)
+    try:
+        return ModelConfig.from_huggingface(values)
+    except MintageError as error:
+        raise MintageError(f"{path.parent}{os.sep}{error}") from error
 
 
 def compare_with_transformers(directory: str | Path, seed: int = 0) -> float:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -145,7 +146,7 @@ def test_tokenizer_files_and_end_tokens_travel_with_the_model(tmp_path):
 )
 def test_a_model_that_we_would_compute_otherwise_is_refused(saved, changes, message):
     edit_config(saved, **changes)
-    with pytest.raises(MintageError, match=message):
+    with pytest.raises(MintageError, match=rf"^{re.escape(str(saved))}.config\.json: .*{message}"):
         huggingface.load(saved)
 
 
@@ -174,13 +175,13 @@ def test_a_tied_output_matrix_that_was_stored_twice_is_read(saved):
 def test_pickles_and_damaged_files_are_refused(saved, tmp_path):
     whole = (saved / "model.safetensors").read_bytes()
     (saved / "model.safetensors").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(MintageError, match="damaged"):
+    with pytest.raises(MintageError, match="cut off"):
         huggingface.load(saved)
     (saved / "model.safetensors").unlink()
     with pytest.raises(MintageError, match=r"no model\.safetensors"):
         huggingface.load(saved)
     torch.save({}, saved / "pytorch_model.bin")
-    with pytest.raises(MintageError, match="pickle"):
+    with pytest.raises(MintageError, match="may run code"):
         huggingface.load(saved)
     (saved / "config.json").write_text("{")
     with pytest.raises(MintageError, match="not JSON"):
