@@ -1,4 +1,5 @@
-"""The sandbox's documents: the same for the same seed, of the volume asked for, varied, and blind to the future."""
+"""The sandbox's documents: the same for the same seed, of the volume asked for, varied, and blind to the
+future."""
 
 from __future__ import annotations
 
@@ -55,7 +56,11 @@ def test_a_longer_economy_has_the_same_documents_in_the_years_that_both_share() 
     short = SandboxSource(companies=5, years=1, megabytes=0.25, drills=0.0)
     long = SandboxSource(companies=5, years=2, megabytes=0.5, drills=0.0)
     end = eastern(date(2013, 1, 1), 0, 0)
-    expected = [document.doc_id for document in generate(long) if document.available_at and document.available_at < end]
+    expected = [
+        document.doc_id
+        for document in generate(long)
+        if document.available_at and document.available_at < end
+    ]
     assert [document.doc_id for document in generate(short)] == expected
 
 
@@ -67,9 +72,13 @@ def test_no_document_mentions_an_event_before_it_happens(documents: list[Documen
             if role in event.names:
                 name = event.names[role]
                 firsts[name] = min(firsts.get(name, event.at), event.at)
-    known = {one.first_chief for one in economy.companies.values()} | {one.finance_chief for one in economy.companies.values()}
+    known = {one.first_chief for one in economy.companies.values()} | {
+        one.finance_chief for one in economy.companies.values()
+    }
     known |= {analyst for one in economy.companies.values() for analyst, _ in one.analysts}
-    known |= {one.relations_chief for one in economy.companies.values()} | {one.name for one in economy.companies.values()}
+    known |= {one.relations_chief for one in economy.companies.values()} | {
+        one.name for one in economy.companies.values()
+    }
     firsts = {name: at for name, at in firsts.items() if name not in known}
     assert len(firsts) > 20
     pattern = re.compile("|".join(re.escape(name) for name in firsts))
@@ -108,7 +117,9 @@ def test_the_volume_is_what_was_asked_for(settings: SandboxSource) -> None:
     for document in generate(settings):
         sizes[document.source] += len(document.text.encode())
     assert sum(sizes.values()) == pytest.approx(settings.megabytes * 1e6, rel=0.1)
-    assert sizes["sandbox_questions"] == pytest.approx(settings.questions * settings.megabytes * 1e6, rel=0.05)
+    assert sizes["sandbox_questions"] == pytest.approx(
+        settings.questions * settings.megabytes * 1e6, rel=0.05
+    )
     assert sizes["sandbox_drills"] == pytest.approx(settings.drills * settings.megabytes * 1e6, rel=0.1)
 
 
@@ -123,7 +134,14 @@ VOCABULARY = sorted(
     {
         variant
         for one in SECTORS
-        for word in (*one.goods, *one.customers, *one.inputs, *one.risks, one.name, *(each.label for each in one.indicators))
+        for word in (
+            *one.goods,
+            *one.customers,
+            *one.inputs,
+            *one.risks,
+            one.name,
+            *(each.label for each in one.indicators),
+        )
         for variant in (word, word[0].upper() + word[1:])
     },
     key=len,

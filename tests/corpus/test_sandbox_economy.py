@@ -1,4 +1,5 @@
-"""The simulated economy: accounts that close, errors that are corrected, figures in the text that are in the tables."""
+"""The simulated economy: accounts that close, errors that are corrected, figures in the text that are in the
+tables."""
 
 from __future__ import annotations
 
@@ -40,13 +41,22 @@ def every_statement(economy: Economy) -> list[tuple[Statement, Statement | None]
 
 def test_every_statement_balances(economy: Economy) -> None:
     for one, before in every_statement(economy):
-        assets = one["cash"] + one["receivables"] + one["inventories"] + one["other_assets"] + one["property"] + one["goodwill"]
+        assets = (
+            one["cash"]
+            + one["receivables"]
+            + one["inventories"]
+            + one["other_assets"]
+            + one["property"]
+            + one["goodwill"]
+        )
         assert assets == one["total_assets"]
         assert one["payables"] + one["accrued"] + one["debt"] == one["total_liabilities"]
         assert one["paid_in_capital"] + one["retained_earnings"] == one["total_equity"]
         assert one["total_assets"] == one["total_liabilities"] + one["total_equity"]
         if before:
-            assert before["retained_earnings"] + one["net_income"] + one["dividends"] == one["retained_earnings"]
+            assert (
+                before["retained_earnings"] + one["net_income"] + one["dividends"] == one["retained_earnings"]
+            )
 
 
 def test_income_adds_up_from_segments_to_net_income(economy: Economy) -> None:
@@ -63,7 +73,10 @@ def test_cash_flow_leads_from_one_cash_balance_to_the_next(economy: Economy) -> 
     for one, before in every_statement(economy):
         changes = ("receivables", "inventories", "other_assets", "payables", "accrued")
         working = sum(one[f"{item}_change"] for item in changes)
-        assert one["net_income"] + one["depreciation"] + one["noncash_charges"] + working == one["operating_cash"]
+        assert (
+            one["net_income"] + one["depreciation"] + one["noncash_charges"] + working
+            == one["operating_cash"]
+        )
         assert one["capital_spending"] + one["acquisitions"] == one["investing_cash"]
         assert one["debt_change"] + one["dividends"] + one["buybacks"] == one["financing_cash"]
         assert one["operating_cash"] + one["investing_cash"] + one["financing_cash"] == one["cash_change"]
@@ -97,12 +110,21 @@ def test_contributions_add_up_to_growth(economy: Economy) -> None:
 def test_the_default_economy_has_events_losses_and_restatements_of_every_kind() -> None:
     economy = simulate(SandboxSource())
     assert len(economy.companies) >= 40
-    assert {event.kind for event in economy.events} >= {"acquisition", "strike", "product", "chief", "default", "guidance"}
+    assert {event.kind for event in economy.events} >= {
+        "acquisition",
+        "strike",
+        "product",
+        "chief",
+        "default",
+        "guidance",
+    }
     restatements = [quarter.restatement for quarter in economy.quarters.values() if quarter.restatement]
     assert {one.reason for one in restatements} == {"cut-off", "accrual", "classification", "segment"}
     losses = sum(quarter.reported["net_income"] < 0 for quarter in economy.quarters.values())
     assert 0.02 < losses / len(economy.quarters) < 0.3
-    surprises = [quarter.reported["revenue"] / quarter.expected_revenue - 1 for quarter in economy.quarters.values()]
+    surprises = [
+        quarter.reported["revenue"] / quarter.expected_revenue - 1 for quarter in economy.quarters.values()
+    ]
     assert abs(sum(surprises) / len(surprises)) < 0.01  # expectations are not biased
 
 
@@ -116,12 +138,16 @@ def test_amended_reports_supersede_the_original_and_change_the_restated_figure(
         assert document.supersedes is not None
         original = by_id[document.supersedes]
         assert original.native_id == document.native_id and original.vintage == 0
-        assert original.available_at and document.available_at and original.available_at < document.available_at
+        assert (
+            original.available_at and document.available_at and original.available_at < document.available_at
+        )
         ticker = document.entities[0].id
         quarter = next(
             quarter
             for (owner, _), quarter in economy.quarters.items()
-            if owner == ticker and quarter.restatement and quarter.restatement.amended_at == document.available_at
+            if owner == ticker
+            and quarter.restatement
+            and quarter.restatement.amended_at == document.available_at
         )
         assert quarter.restated is not None and quarter.restatement is not None
         assert quarter.reported != quarter.restated
@@ -139,7 +165,9 @@ def figures_of(text: str, names: tuple[str, ...]) -> list[str]:
     return [line.split(" ")[0] for line in lines]
 
 
-def test_the_statements_in_filings_are_those_of_the_tables(economy: Economy, documents: list[Document]) -> None:
+def test_the_statements_in_filings_are_those_of_the_tables(
+    economy: Economy, documents: list[Document]
+) -> None:
     checked = 0
     for document in documents:
         if document.source != "sandbox_filings":
@@ -149,9 +177,22 @@ def test_the_statements_in_filings_are_those_of_the_tables(economy: Economy, doc
         quarter = 0 if document.kind == "annual_report" else (document.period_end.month + 2) // 3
         period = Period(document.period_end.year, quarter)
         statement = economy.statement(ticker, period, document.available_at)
-        for item in ("revenue", "cost_of_revenue", "net_income", "cash", "debt", "total_assets", "total_equity", "operating_cash"):
+        for item in (
+            "revenue",
+            "cost_of_revenue",
+            "net_income",
+            "cash",
+            "debt",
+            "total_assets",
+            "total_equity",
+            "operating_cash",
+        ):
             for figure in figures_of(document.text.split("## Financial statements")[1], LABELS[item]):
-                value = 0 if figure == "-" else int(figure.replace(",", "").strip("()")) * (-1 if "(" in figure else 1)
+                value = (
+                    0
+                    if figure == "-"
+                    else int(figure.replace(",", "").strip("()")) * (-1 if "(" in figure else 1)
+                )
                 assert value == statement[item], (document.title, item)
                 checked += 1
     assert checked > 500
@@ -177,7 +218,8 @@ def test_every_amount_and_percentage_in_the_prose_of_filings_follows_from_the_ta
 
 
 def allowed_figures(economy: Economy, document: Document) -> tuple[set[int], set[str]]:
-    """Amounts and percentages that a report may contain, computed afresh from the tables known at its time."""
+    """Amounts and percentages that a report may contain, computed afresh from the tables known at its
+    time."""
     at = document.available_at
     assert at and document.period_end
     ticker = document.entities[0].id
@@ -191,7 +233,11 @@ def allowed_figures(economy: Economy, document: Document) -> tuple[set[int], set
     percentages: set[str] = set()
 
     def tables(one: Statement) -> dict[str, int]:
-        return {**one.values, **one.segments, **{f"indicator {key}": value for key, value in one.indicators.items()}}
+        return {
+            **one.values,
+            **one.segments,
+            **{f"indicator {key}": value for key, value in one.indicators.items()},
+        }
 
     for one in (now, *earlier):
         for value in tables(one).values():

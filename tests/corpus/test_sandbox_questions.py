@@ -1,4 +1,5 @@
-"""Question-answer pairs: each answer follows from its own context, by a computation that knows nothing of the tables."""
+"""Question-answer pairs: each answer follows from its own context, by a computation that knows nothing of the
+tables."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def solve(kind: str, context: str, question: str) -> str:
     """The answer's key, worked out from the words of the context alone."""
     if kind in ("lookup_key_value", "lookup_sentence"):
         item = max((name for name in ITEMS.values() if re.search(rf"\b{name} of\b", question)), key=len)
-        found = re.findall(rf"(?:^|(?<=[ \n])){item}(?:: | of | was )(\d[\d,.]*\d|\d) ", context.lower(), re.MULTILINE)
+        found = re.findall(
+            rf"(?:^|(?<=[ \n])){item}(?:: | of | was )(\d[\d,.]*\d|\d) ", context.lower(), re.MULTILINE
+        )
         [figure] = set(found)
         return figure
     if kind == "direction_worded":
@@ -57,7 +60,9 @@ def solve(kind: str, context: str, question: str) -> str:
         period, earlier = re.findall(r"(?:Q\d )?\d{4}", question)
         values = {}
         for label in (period, earlier):
-            match = re.search(rf"(\S+) (?:million|thousand) in {label}\b", context) or re.search(rf"^{label}: (\S+) ", context, re.M)
+            match = re.search(rf"(\S+) (?:million|thousand) in {label}\b", context) or re.search(
+                rf"^{label}: (\S+) ", context, re.M
+            )
             assert match
             values[label] = number(match[1])
         return "higher" if values[period] > values[earlier] else "lower"
@@ -72,7 +77,9 @@ def test_every_answer_follows_from_its_context(pairs: list[tuple[str, str, str, 
         assert answer_key(kind, answer) == solve(kind, context, question), (kind, context, question, answer)
 
 
-def test_look_ups_have_at_least_three_figures_and_the_answer_is_one_of_them(pairs: list[tuple[str, str, str, str]]) -> None:
+def test_look_ups_have_at_least_three_figures_and_the_answer_is_one_of_them(
+    pairs: list[tuple[str, str, str, str]],
+) -> None:
     for kind, context, question, answer in pairs:
         candidates = context_figures(kind, f"{context}\n{question}")
         assert candidates == context_figures(kind, context)
@@ -91,7 +98,9 @@ def test_no_guess_without_reading_does_well(pairs: list[tuple[str, str, str, str
         keys[kind][key] += 1
         right[kind].update({"first": key == candidates[0], "last": key == candidates[-1], "all": 1})
     for kind in ("lookup_key_value", "lookup_sentence"):
-        assert right[kind]["first"] / right[kind]["all"] < 0.4 and right[kind]["last"] / right[kind]["all"] < 0.4
+        assert (
+            right[kind]["first"] / right[kind]["all"] < 0.4 and right[kind]["last"] / right[kind]["all"] < 0.4
+        )
         assert keys[kind].most_common(1)[0][1] / right[kind]["all"] < 0.05
     for kind in ("direction_worded", "comparison_numeric"):
         assert keys[kind].most_common(1)[0][1] / right[kind]["all"] < 0.7
@@ -118,7 +127,9 @@ def test_an_answer_of_another_form_has_no_key(kind: str, answer: str) -> None:
 
 def test_keys_are_read_from_answers() -> None:
     assert answer_key("lookup_sentence", "Revenue of Acme in 2019 was 1,234 million.") == "1,234"
-    assert answer_key("lookup_key_value", " Earnings per share of Acme in Q2 2019 was 0.36 dollars.\n") == "0.36"
+    assert (
+        answer_key("lookup_key_value", " Earnings per share of Acme in Q2 2019 was 0.36 dollars.\n") == "0.36"
+    )
     assert answer_key("comparison_numeric", "Cash of Acme was lower in Q2 2019 than in Q2 2018.") == "lower"
     assert answer_key("which_quarter", "Cash of Acme was lowest in Q3 2018.") == "Q3 2018"
 

@@ -1,4 +1,5 @@
-"""The accounts of one company, quarter by quarter: integers that balance by construction, and the errors in them."""
+"""The accounts of one company, quarter by quarter: integers that balance by construction, and the errors in
+them."""
 
 from __future__ import annotations
 
@@ -52,7 +53,10 @@ def found_company(stream: Stream, company: Company) -> State:
         "accrued": round(revenue * 0.22),
         "debt": round(revenue * sector.leverage * stream.between(0.2, 3.2)),
     }
-    assets = sum(balance[item] for item in ("cash", "receivables", "inventories", "other_assets", "property", "goodwill"))
+    assets = sum(
+        balance[item]
+        for item in ("cash", "receivables", "inventories", "other_assets", "property", "goodwill")
+    )
     equity = assets - balance["payables"] - balance["accrued"] - balance["debt"]
     balance["paid_in_capital"] = round(equity * stream.between(0.3, 0.7))
     balance["retained_earnings"] = equity - balance["paid_in_capital"]
@@ -62,9 +66,23 @@ def found_company(stream: Stream, company: Company) -> State:
     pays = stream.chance(0.6)
     income = revenue * max(0.01, margin - sector.research - sector.selling - 0.05) * 0.7
     dividend = max(1, round(income * 0.3 * company.dollars * 100 / (outstanding * 1000))) if pays else 0
-    indicators = {one.key: one.start * (stream.between(0.3, 2.2) if one.form == "count" else 1.0) for one in sector.indicators}
+    indicators = {
+        one.key: one.start * (stream.between(0.3, 2.2) if one.form == "count" else 1.0)
+        for one in sector.indicators
+    }
     return State(
-        levels, margin, margin, sector.selling, balance, outstanding, dividend, 0, indicators, price, stream.integer(1, 4), company.first_chief
+        levels,
+        margin,
+        margin,
+        sector.selling,
+        balance,
+        outstanding,
+        dividend,
+        0,
+        indicators,
+        price,
+        stream.integer(1, 4),
+        company.first_chief,
     )
 
 
@@ -73,9 +91,11 @@ def _scale(stream: Stream) -> float:
     return stream.between(1.0, 9.5) * stream.pick((60, 180, 600, 1_100))
 
 
-def account(seed: int, company: Company, state: State, period: Period, events: list[Event], growth: float, rate: int) -> Statement:
-    """The accounts of the next quarter; `state` moves on to its end. `growth` is GDP growth above trend in percent a
-    year, `rate` the policy rate in hundredths of a percent."""
+def account(
+    seed: int, company: Company, state: State, period: Period, events: list[Event], growth: float, rate: int
+) -> Statement:
+    """The accounts of the next quarter; `state` moves on to its end. `growth` is GDP growth above trend in
+    percent a year, `rate` the policy rate in hundredths of a percent."""
     sector, stream = company.sector, Stream(seed, "accounts", company.ticker, period.label)
     before = state.balance
     lost, charges, bought, spent = _apply_events(state, events, stream)
@@ -112,7 +132,10 @@ def account(seed: int, company: Company, state: State, period: Period, events: l
         "property": before["property"] + capital_spending + acquired_property - wear,
         "goodwill": before["goodwill"] + bought - acquired_property - amortisation - write_off,
     }
-    flows = {f"{item}_change": before[item] - after[item] for item in ("receivables", "inventories", "other_assets")}
+    flows = {
+        f"{item}_change": before[item] - after[item]
+        for item in ("receivables", "inventories", "other_assets")
+    }
     flows |= {f"{item}_change": after[item] - before[item] for item in ("payables", "accrued")}
     operating_cash = net + depreciation + write_off + sum(flows.values())
     exchanged = sum(event.figures["exchanged"] for event in events if event.kind == "default")
@@ -125,7 +148,11 @@ def account(seed: int, company: Company, state: State, period: Period, events: l
     dividends = round(state.shares * state.dividend * 10 / company.dollars)
     investing_cash = -capital_spending - bought
     debt_change, buybacks = _finance(
-        state, company.dollars, before["cash"] + operating_cash + investing_cash - dividends, revenue, before["debt"] - exchanged
+        state,
+        company.dollars,
+        before["cash"] + operating_cash + investing_cash - dividends,
+        revenue,
+        before["debt"] - exchanged,
     )
     financing_cash = debt_change - dividends - buybacks
     cash_change = operating_cash + investing_cash + financing_cash
@@ -140,13 +167,15 @@ def account(seed: int, company: Company, state: State, period: Period, events: l
     _move_indicators(company, state, stream, growth)
 
     values = {
-        "revenue": revenue, "cost_of_revenue": cost, "gross_profit": revenue - cost, "research": research, "selling": selling,
-        "depreciation": depreciation, "special_charges": special, "operating_income": operating, "interest_expense": interest,
-        "pretax_income": pretax, "income_tax": tax, "net_income": net, "noncash_charges": write_off, **flows,
+        "revenue": revenue, "cost_of_revenue": cost, "gross_profit": revenue - cost, "research": research,
+        "selling": selling, "depreciation": depreciation, "special_charges": special,
+        "operating_income": operating, "interest_expense": interest, "pretax_income": pretax,
+        "income_tax": tax, "net_income": net, "noncash_charges": write_off, **flows,
         "operating_cash": operating_cash, "capital_spending": -capital_spending, "acquisitions": -bought,
-        "investing_cash": investing_cash, "debt_change": debt_change, "dividends": -dividends, "buybacks": -buybacks,
-        "financing_cash": financing_cash, "cash_change": cash_change, "cash_beginning": before["cash"], "cash_end": after["cash"],
-        "debt_exchanged": exchanged, **after, "shares": state.shares,
+        "investing_cash": investing_cash, "debt_change": debt_change, "dividends": -dividends,
+        "buybacks": -buybacks, "financing_cash": financing_cash, "cash_change": cash_change,
+        "cash_beginning": before["cash"], "cash_end": after["cash"], "debt_exchanged": exchanged,
+        **after, "shares": state.shares,
         "earnings_per_share": earnings_per_share(company, net, state.shares),
     }  # fmt: skip
     indicators = {key: round(value) for key, value in state.indicators.items()}
@@ -155,15 +184,19 @@ def account(seed: int, company: Company, state: State, period: Period, events: l
 
 def _with_totals(values: dict[str, int]) -> dict[str, int]:
     values["total_assets"] = sum(
-        values[item] for item in ("cash", "receivables", "inventories", "other_assets", "property", "goodwill")
+        values[item]
+        for item in ("cash", "receivables", "inventories", "other_assets", "property", "goodwill")
     )
     values["total_liabilities"] = values["payables"] + values["accrued"] + values["debt"]
     values["total_equity"] = values["paid_in_capital"] + values["retained_earnings"]
     return values
 
 
-def _apply_events(state: State, events: list[Event], stream: Stream) -> tuple[dict[str, float], int, int, int]:
-    """Lost shares of revenue by segment ("" for the margin), cash charges, price of companies bought, capital spent."""
+def _apply_events(
+    state: State, events: list[Event], stream: Stream
+) -> tuple[dict[str, float], int, int, int]:
+    """Lost shares of revenue by segment ("" for the margin), cash charges, price of companies bought, capital
+    spent."""
     lost: dict[str, float] = {}
     charges = bought = spent = 0
     for event in events:
@@ -197,13 +230,20 @@ def _apply_events(state: State, events: list[Event], stream: Stream) -> tuple[di
     return lost, charges, bought, spent
 
 
-def _revenue(company: Company, state: State, period: Period, stream: Stream, growth: float, lost: dict[str, float]) -> dict[str, int]:
+def _revenue(
+    company: Company, state: State, period: Period, stream: Stream, growth: float, lost: dict[str, float]
+) -> dict[str, int]:
     """Revenue by segment."""
     sector, segments = company.sector, {}
     common = 0.5 * sector.volatility * stream.normal()
     for name in company.segments:
         state.levels[name] *= max(
-            0.6, 1 + sector.growth / 4 + sector.cyclicality * growth / 4 + common + 0.7 * sector.volatility * stream.normal()
+            0.6,
+            1
+            + sector.growth / 4
+            + sector.cyclicality * growth / 4
+            + common
+            + 0.7 * sector.volatility * stream.normal(),
         )
         season = sector.season[period.quarter - 1] * stream.between(0.985, 1.015)
         segments[name] = max(1, round(state.levels[name] * season * (1 - min(0.5, lost.get(name, 0.0)))))
@@ -252,13 +292,20 @@ def misstate(
         kinds += ["cut-off", "cut-off"]
     kind = stream.pick(kinds)
     segment = None
-    item = {"accrual": "selling", "classification": "cost_of_revenue", "segment": "revenue", "cut-off": "revenue"}[kind]
+    item = {
+        "accrual": "selling",
+        "classification": "cost_of_revenue",
+        "segment": "revenue",
+        "cut-off": "revenue",
+    }[kind]
     if kind == "cut-off":
         gain = amount - matched
         segment = stream.pick(company.segments)
         segments[segment] += amount
-        changes = {"revenue": amount, "cost_of_revenue": matched, "gross_profit": gain, "receivables": amount,
-                   "receivables_change": -amount, "inventories": -matched, "inventories_change": matched}  # fmt: skip
+        changes = {
+            "revenue": amount, "cost_of_revenue": matched, "gross_profit": gain, "receivables": amount,
+            "receivables_change": -amount, "inventories": -matched, "inventories_change": matched,
+        }  # fmt: skip
     elif kind == "accrual":
         gain = min(amount, values["selling"] // 3, values["accrued"] // 3)
         changes = {"selling": -gain, "accrued": -gain, "accrued_change": -gain}
@@ -274,17 +321,27 @@ def misstate(
         segments[other] -= moved
         changes = {}
     if gain:
-        changes |= dict.fromkeys(("operating_income", "pretax_income", "net_income", "retained_earnings"), gain)
+        changes |= dict.fromkeys(
+            ("operating_income", "pretax_income", "net_income", "retained_earnings"), gain
+        )
     for name, change in changes.items():
         values[name] += change
     values["earnings_per_share"] = earnings_per_share(company, values["net_income"], values["shares"])
     reported = Statement(company.ticker, period, _with_totals(values), segments, true.indicators)
     if reported == true:
         return true, None, None
-    longest = 40 if kind in ("cut-off", "accrual") else 200 if period.quarter == 4 else 330 - 90 * period.quarter
+    longest = (
+        40 if kind in ("cut-off", "accrual") else 200 if period.quarter == 4 else 330 - 90 * period.quarter
+    )
     found = filed_at + timedelta(days=stream.integer(10, longest))
     amended_at = office_time(stream, found.date(), 7, 17)
     announced_at = office_time(stream, (found - timedelta(days=stream.integer(2, 6))).date(), 7, 17)
-    wrong, right = (segments[segment], true.segments[segment]) if kind == "segment" and segment else (values[item], true[item])
-    restatement = Restatement(kind, item, wrong, right, segment, min(announced_at, amended_at - timedelta(hours=9)), amended_at)
+    wrong, right = (
+        (segments[segment], true.segments[segment])
+        if kind == "segment" and segment
+        else (values[item], true[item])
+    )
+    restatement = Restatement(
+        kind, item, wrong, right, segment, min(announced_at, amended_at - timedelta(hours=9)), amended_at
+    )
     return reported, true, restatement

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from mintage.corpus.document import Document
 from mintage.corpus.sources.sandbox.facts import Facts, money, quarter_words
@@ -56,7 +57,11 @@ def write_call(seed: int, economy: Economy, quarter: Quarter, room: float) -> Do
         hand_over = voice.say("next question" if number else "to questions", facts)
         ask, answer = exchange()
         answerer = chief if stream.chance(0.5) else finance
-        block = [("Operator", hand_over), (f"{analyst}, {firm}", f"{voice.say('thanks', facts)} {ask}"), (answerer, answer)]
+        block = [
+            ("Operator", hand_over),
+            (f"{analyst}, {firm}", f"{voice.say('thanks', facts)} {ask}"),
+            (answerer, answer),
+        ]
         turns += block
         written += sum(len(speaker) + len(words) + 4 for speaker, words in block)
     turns.append(("Operator", voice.say("close", facts)))
@@ -81,9 +86,17 @@ def _remarks(voice: Voice, facts: Facts, quarter: Quarter, before: Statement, ro
     now, company, stream = quarter.reported, quarter.company, facts.stream
     count = stream.integer(1, 2) + int(room > 2_500) + int(room > 4_500)
     said = [voice.say("chief more", facts) for _ in range(count)]
-    said += [voice.say("chief segment", segment_facts(facts, now, before, name)) for name in stream.sample(company.segments, count)]
+    said += [
+        voice.say("chief segment", segment_facts(facts, now, before, name))
+        for name in stream.sample(company.segments, count)
+    ]
     for one in stream.sample(company.sector.indicators, count - 1):
-        said.append(voice.say("indicator" if one.form == "count" else "rate indicator", indicator_facts(facts, now, before, one)))
+        said.append(
+            voice.say(
+                "indicator" if one.form == "count" else "rate indicator",
+                indicator_facts(facts, now, before, one),
+            )
+        )
     return stream.sample(said, len(said))
 
 
@@ -115,7 +128,7 @@ def _exchanges(voice: Voice, facts: Facts, quarter: Quarter, before: Statement) 
         return about(f"event {one.kind}")()
 
     result = [about("margin"), about("cash"), about("guidance"), about("macro")]
-    result += [lambda name=name: segment(name) for name in company.segments]
-    result += [lambda one=one: indicator(one) for one in company.sector.indicators]
-    result += [lambda one=one: event(one) for one in quarter.events if f"ask event {one.kind}" in voice.phrases]
+    result += [partial(segment, name) for name in company.segments]
+    result += [partial(indicator, one) for one in company.sector.indicators]
+    result += [partial(event, one) for one in quarter.events if f"ask event {one.kind}" in voice.phrases]
     return result

@@ -1,4 +1,5 @@
-"""Days, hours and quarters of the sandbox: business days, US Eastern office hours as UTC moments, reporting periods."""
+"""Days, hours and quarters of the sandbox: business days, US Eastern office hours as UTC moments, reporting
+periods."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from mintage.corpus.sources.sandbox.randomness import Stream
 
 EASTERN = ZoneInfo("America/New_York")
 MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
 )  # fmt: skip
 ORDINALS = ("", "first", "second", "third", "fourth")
 

@@ -1,7 +1,7 @@
 """Drills for a curriculum that begins with copying: sequences said again, labelled figures asked for again.
 
-They hold no facts: names, words and figures are drawn at random, so that the only way to foresee the second half of a
-drill is to copy it from the first.
+They hold no facts: names, words and figures are drawn at random, so that the only way to foresee the second
+half of a drill is to copy it from the first.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from mintage.corpus.sources.sandbox.names import company_name, person, product
 from mintage.corpus.sources.sandbox.prose import LICENCE
 from mintage.corpus.sources.sandbox.randomness import Stream
 
-_ITEMS = sorted({names[-1] for item, names in LABELS.items() if len(names[-1]) < 30 and item != "earnings_per_share"})
-_WORDS = sorted({word for names in LABELS.values() for name in names for word in name.split() if word.isalpha()})
+_ITEMS = sorted(
+    {names[-1] for item, names in LABELS.items() if len(names[-1]) < 30 and item != "earnings_per_share"}
+)
+_WORDS = sorted(
+    {word for names in LABELS.values() for name in names for word in name.split() if word.isalpha()}
+)
 
 
 def write_drills(seed: int, size: int, at: datetime) -> Iterator[Document]:
@@ -49,7 +53,13 @@ def _figure(stream: Stream) -> str:
 
 def _echo(stream: Stream) -> str:
     """A sequence of words, names or figures, two to four times."""
-    makers: list[Callable[[Stream], str]] = [_figure, lambda one: one.pick(_WORDS), company_name, product, person]
+    makers: list[Callable[[Stream], str]] = [
+        _figure,
+        lambda one: one.pick(_WORDS),
+        company_name,
+        product,
+        person,
+    ]
     mixed = stream.chance(0.3)
     maker = stream.pick(makers)
     sequence = [(stream.pick(makers) if mixed else maker)(stream) for _ in range(stream.integer(3, 14))]
@@ -59,7 +69,11 @@ def _echo(stream: Stream) -> str:
 def _list(stream: Stream) -> str:
     """Labelled figures, and then some of the lines again in another order."""
     unit = stream.pick((" million", " thousand", "", "%"))
-    labels = stream.sample(_ITEMS, stream.integer(3, 7)) if stream.chance(0.6) else [company_name(stream) for _ in range(4)]
+    labels = (
+        stream.sample(_ITEMS, stream.integer(3, 7))
+        if stream.chance(0.6)
+        else [company_name(stream) for _ in range(4)]
+    )
     lines = [f"{label[0].upper()}{label[1:]}: {_figure(stream)}{unit}" for label in labels]
     return "\n".join([*lines, "", *stream.sample(lines, stream.integer(2, len(lines)))])
 
@@ -70,7 +84,9 @@ def _statements(stream: Stream) -> str:
     name, year = company_name(stream), stream.integer(1990, 2030)
     period = str(year) if stream.chance(0.4) else f"Q{stream.integer(1, 4)} {year}"
     items = stream.sample(_ITEMS, stream.integer(3, 5))
-    lines = [f"{item[0].upper()}{item[1:]} of {name} in {period} was {_figure(stream)} {unit}." for item in items]
+    lines = [
+        f"{item[0].upper()}{item[1:]} of {name} in {period} was {_figure(stream)} {unit}." for item in items
+    ]
     return "\n".join([*lines, *stream.sample(lines, stream.integer(2, len(lines)))])
 
 

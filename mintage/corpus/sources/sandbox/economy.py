@@ -1,4 +1,5 @@
-"""The documents of the sandbox: `generate` simulates the economy and writes it out, in the order of what happens."""
+"""The documents of the sandbox: `generate` simulates the economy and writes it out, in the order of what
+happens."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from mintage.corpus.sources.sandbox.simulation import simulate
 from mintage.corpus.sources.sandbox.tables import Company, Economy, Event, Meeting, Quarter
 
 # Shares of the prose; market notes take what these leave, and so keep the whole at its volume.
-SHARES = {"filings": 0.42, "calls": 0.24, "releases": 0.12, "macro": 0.04}
+SHARES = {"filings": 0.47, "calls": 0.24, "releases": 0.11, "macro": 0.04}
 # Weights of a company's year, or for macro releases of a year: what one document's share is measured by.
 EVENTS_PER_YEAR = 2.6
 WEIGHTS = {
@@ -24,14 +25,21 @@ WEIGHTS = {
     "releases": 4 + EVENTS_PER_YEAR * releases.EVENT_WEIGHT,
     "macro": 44 + 8 * macro.MINUTES_WEIGHT,
 }
-# With less room than this, a document is left out and its room kept for the next one; reports are never left out.
-LEAST_ROOM = {"filings": float("-inf"), "calls": 1_500.0, "releases": 400.0, "macro": float("-inf"), "notes": 500.0}
+# With less room than this, a document is left out and its room kept for the next one; reports never are.
+LEAST_ROOM = {
+    "filings": float("-inf"),
+    "calls": 1_500.0,
+    "releases": 400.0,
+    "macro": float("-inf"),
+    "notes": 500.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One thing to write: when it can be read, a name that orders entries of the same moment, how long it is against
-    others of its family, and the writer, which gets the room in bytes and the document that this one replaces."""
+    """One thing to write: when it can be read, a name that orders entries of the same moment, how long it is
+    against others of its family, and the writer, which gets the room in bytes and the document that this one
+    replaces."""
 
     at: datetime
     name: str
@@ -43,17 +51,20 @@ class _Entry:
 
 
 def generate(settings: SandboxSource) -> Iterator[Document]:
-    """The documents of the sandbox, one by one; each becomes available between the first and the last day of its years.
+    """The documents of the sandbox, one by one; each becomes available between the first and the last day of
+    its years.
 
-    A document depends on nothing that happens after its `available_at`: an economy that runs on for more years (with
-    as many megabytes a year) has the same documents in the years that both share, drills apart.
+    A document depends on nothing that happens after its `available_at`: an economy that runs on for more
+    years (with as many megabytes a year) has the same documents in the years that both share, drills apart.
     """
     seed, economy, volume = settings.seed, simulate(settings), settings.megabytes * 1e6
     company_years = settings.companies * settings.years
     text = volume * (1 - settings.questions - settings.drills)
     prose = Pacer(text / (365.25 * settings.years))  # a day
     families = {
-        family: Pacer(text * share / WEIGHTS[family] / (settings.years if family == "macro" else company_years))
+        family: Pacer(
+            text * share / WEIGHTS[family] / (settings.years if family == "macro" else company_years)
+        )
         for family, share in SHARES.items()
     }
     asked = Pacer(volume * settings.questions / company_years / WEIGHTS["calls"])  # a filing
@@ -110,9 +121,16 @@ def _of_quarter(seed: int, economy: Economy, quarter: Quarter, start: datetime) 
         quarter.released_at, f"results {name}", "releases", 1,
         lambda room, _: releases.write_results(seed, economy, quarter, room),
     )  # fmt: skip
-    yield _Entry(quarter.call_at, f"call {name}", "calls", 1, lambda room, _: calls.write_call(seed, economy, quarter, room))
     yield _Entry(
-        quarter.filed_at, f"filing {name}", "filings", filings.ANNUAL_WEIGHT if quarter.period.quarter == 4 else 1,
+        quarter.call_at,
+        f"call {name}",
+        "calls",
+        1,
+        lambda room, _: calls.write_call(seed, economy, quarter, room),
+    )
+    yield _Entry(
+        quarter.filed_at, f"filing {name}", "filings",
+        filings.ANNUAL_WEIGHT if quarter.period.quarter == 4 else 1,
         lambda room, _: filings.write_filing(seed, economy, quarter, room, None), filing=quarter,
     )  # fmt: skip
     moment = quarter.released_at
@@ -148,10 +166,18 @@ def _of_event(seed: int, economy: Economy, company: Company, event: Event) -> It
 def _of_month(seed: int, economy: Economy, month: tuple[int, int]) -> Iterator[_Entry]:
     series = economy.macro
     yield _Entry(
-        series.inflation[month][0].at, "prices", "macro", 1, lambda room, _: macro.write_prices(seed, economy, month, room)
+        series.inflation[month][0].at,
+        "prices",
+        "macro",
+        1,
+        lambda room, _: macro.write_prices(seed, economy, month, room),
     )
     yield _Entry(
-        series.unemployment[month][0].at, "jobs", "macro", 1, lambda room, _: macro.write_jobs(seed, economy, month, room)
+        series.unemployment[month][0].at,
+        "jobs",
+        "macro",
+        1,
+        lambda room, _: macro.write_jobs(seed, economy, month, room),
     )
 
 
@@ -164,7 +190,9 @@ def _growth(seed: int, economy: Economy, period: Period, vintage: int) -> _Entry
 
 
 def _of_meeting(seed: int, economy: Economy, meeting: Meeting) -> Iterator[_Entry]:
-    yield _Entry(meeting.at, "decision", "macro", 1, lambda room, _: macro.write_decision(seed, economy, meeting, room))
+    yield _Entry(
+        meeting.at, "decision", "macro", 1, lambda room, _: macro.write_decision(seed, economy, meeting, room)
+    )
     yield _Entry(
         meeting.minutes_at, "minutes", "macro", macro.MINUTES_WEIGHT,
         lambda room, _: macro.write_minutes(seed, economy, meeting, room),
@@ -173,12 +201,20 @@ def _of_meeting(seed: int, economy: Economy, meeting: Meeting) -> Iterator[_Entr
 
 def _of_week(seed: int, economy: Economy, friday: date) -> Iterator[_Entry]:
     day = notes.trading_day_before(friday + timedelta(days=1))
-    yield _Entry(notes.week_time(seed, day), "week", "notes", 0, lambda room, _: notes.write_week(seed, economy, day, room))
+    yield _Entry(
+        notes.week_time(seed, day),
+        "week",
+        "notes",
+        0,
+        lambda room, _: notes.write_week(seed, economy, day, room),
+    )
     # Sector notes come last in the week, and only where the week's news has left room.
     for number, sector in enumerate(notes.sectors_in_turn(seed, economy, day)):
         at = notes.sector_time(day, number)
         yield _Entry(at, f"sector {number:03d}", "notes", 0, _sector(seed, economy, sector, at))
 
 
-def _sector(seed: int, economy: Economy, sector: str, at: datetime) -> Callable[[float, Document | None], Document]:
+def _sector(
+    seed: int, economy: Economy, sector: str, at: datetime
+) -> Callable[[float, Document | None], Document]:
     return lambda room, _: notes.write_sector(seed, economy, sector, at, room)

@@ -13,7 +13,11 @@ LABELS: dict[str, tuple[str, ...]] = {
     "cost_of_revenue": ("cost of revenue", "cost of sales", "cost of goods sold"),
     "gross_profit": ("gross profit",),
     "research": ("research and development expense", "research and development costs", "engineering expense"),
-    "selling": ("selling, general and administrative expense", "selling and administrative expense", "operating overhead"),
+    "selling": (
+        "selling, general and administrative expense",
+        "selling and administrative expense",
+        "operating overhead",
+    ),
     "depreciation": ("depreciation and amortization",),
     "special_charges": ("special charges", "restructuring and other charges", "unusual items"),
     "operating_income": ("operating income", "income from operations", "operating profit"),
@@ -39,7 +43,12 @@ LABELS: dict[str, tuple[str, ...]] = {
     "operating_cash": ("cash provided by operating activities", "operating cash flow"),
     "capital_spending": ("capital expenditures", "capital spending"),
 }
-OUTFLOWS = ("capital_spending", "acquisitions", "dividends", "buybacks")  # negative in the tables, spoken of as amounts
+OUTFLOWS = (
+    "capital_spending",
+    "acquisitions",
+    "dividends",
+    "buybacks",
+)  # negative in the tables, spoken of as amounts
 _SIGNED = {
     "operating_cash": ("an inflow of", "an outflow of"),
     "total_equity": ("a surplus of", "a deficit of"),
@@ -92,8 +101,9 @@ class Facts:
     """Slots of templates, computed when they are asked for.
 
     Plain texts by their name; figures by the name of their item (`revenue`), with a form after a dot:
-    `.before` a year earlier, `.change` and `.percent` since then, `.rose`/`.rise`/`.rising`/`.higher` words for the
-    move, `.moved` a whole clause about it, `.share` the percentage of revenue, `.signed` with a word for its sign.
+    `.before` a year earlier, `.change` and `.percent` since then, `.rose`/`.rise`/`.rising`/`.higher` words
+    for the move, `.moved` a whole clause about it, `.share` the percentage of revenue, `.signed` with a word
+    for its sign.
     """
 
     def __init__(self, stream: Stream, company: Company, texts: dict[str, str] | None = None) -> None:
@@ -122,7 +132,9 @@ class Facts:
         self.texts["span"] = "quarter" if now.period.quarter else "year"
         if before:
             self.texts["period_before"] = quarter_words(before.period)
-            self.texts["ago"] = "a year earlier" if before.period == now.period.year_before() else "a quarter earlier"
+            self.texts["ago"] = (
+                "a year earlier" if before.period == now.period.year_before() else "a quarter earlier"
+            )
         earned, earned_before = self.figures["earnings_per_share"]
         self.written["earnings_per_share"] = dollars(earned)
         self.written["earnings_per_share.before"] = dollars(earned_before or 0)
@@ -198,12 +210,12 @@ class Facts:
         return tenths(ratio_tenths(self.figures[item][1] or 0, self.figures["revenue"][1] or 1))
 
     def _signed(self, item: str) -> str:
-        now = self.figures[item][0]
-        return f"{_SIGNED.get(item, ('a profit of', 'a loss of'))[now < 0]} {self[item].lstrip('-')}"
+        words = _SIGNED.get(item, ("a profit of", "a loss of"))
+        return f"{words[self.figures[item][0] < 0]} {self[item].lstrip('-')}"
 
     def _signed_before(self, item: str) -> str:
-        before = self.figures[item][1] or 0
-        return f"{_SIGNED.get(item, ('a profit of', 'a loss of'))[before < 0]} {self[f'{item}.before'].lstrip('-')}"
+        words = _SIGNED.get(item, ("a profit of", "a loss of"))
+        return f"{words[(self.figures[item][1] or 0) < 0]} {self[f'{item}.before'].lstrip('-')}"
 
     def _size(self, item: str) -> str:
         """How far it moved: "still", or small, middle or large, and the direction."""

@@ -1,8 +1,9 @@
 """A small grammar: sentences with nested alternatives, named rules and slots for facts.
 
-A phrase file has sections (`== name`), each a list of templates, one a line. In a template `[a|b|]` is a choice of
-equally likely alternatives (which may be empty and may hold choices again), `<rule>` is a choice among the templates
-of the section `rule` of `words.txt` (put in place when the file is read), and `{slot}` is a fact.
+A phrase file has sections (`== name`), each a list of templates, one a line. In a template `[a|b|]` is a
+choice of equally likely alternatives (which may be empty and may hold choices again), `<rule>` is a choice
+among the templates of the section `rule` of `words.txt` (put in place when the file is read), and `{slot}` is
+a fact.
 """
 
 from __future__ import annotations
@@ -91,16 +92,17 @@ def expand(template: str, stream: Stream, facts: Lookup) -> str:
 
 def _write(parts: tuple[_Part, ...], stream: Stream, facts: Lookup, written: list[str]) -> None:
     for part in parts:
-        if part.__class__ is str:
-            written.append(part)  # type: ignore[arg-type]  # the class was compared, which mypy does not follow
-        elif part.__class__ is _Slot:
-            written.append(facts[part[0]])  # type: ignore[index]
+        if isinstance(part, str):
+            written.append(part)
+        elif isinstance(part, _Slot):
+            written.append(facts[part.name])
         else:
-            _write(stream.pick(part[0]), stream, facts, written)  # type: ignore[arg-type]
+            _write(stream.pick(part.alternatives), stream, facts, written)
 
 
 def sentence(template: str, stream: Stream, facts: Lookup) -> str:
-    """The same with what spelling asks for: capitals, "an" before vowels, no spaces left by empty alternatives."""
+    """The same with what spelling asks for: capitals, "an" before vowels, no spaces left by empty
+    alternatives."""
     text = expand(template, stream, facts)
     if "  " in text or " ." in text or " ," in text:
         text = _SPACES.sub(lambda match: match[1] or " ", text)

@@ -7,8 +7,8 @@ from mintage.corpus.sources.sandbox.facts import Facts, dollars, money, number
 from mintage.corpus.sources.sandbox.tables import Event
 
 _MONEY = (
-    "price", "target_revenue", "spent", "value", "settlement", "repair", "charge", "savings", "authorised", "invested",
-    "low", "high", "earlier_low", "earlier_high", "missed", "exchanged",
+    "price", "target_revenue", "spent", "value", "settlement", "repair", "charge", "savings", "authorised",
+    "invested", "low", "high", "earlier_low", "earlier_high", "missed", "exchanged",
 )  # fmt: skip
 _COUNTS = ("workers", "days", "jobs", "months", "years")
 _SLOTS = {"home": "place", "plant": "place", "product": "new_product", "segment": "event_segment"}
@@ -26,7 +26,10 @@ def event_texts(event: Event, facts: Facts) -> dict[str, str]:
         elif name in _COUNTS:
             texts[name] = number(value)
     if event.kind == "dividend":
-        texts["before_dividend"], texts["after_dividend"] = dollars(event.figures["before"]), dollars(event.figures["after"])
+        texts["before_dividend"], texts["after_dividend"] = (
+            dollars(event.figures["before"]),
+            dollars(event.figures["after"]),
+        )
     if "debt" in event.figures:
         texts["owed"] = money(event.figures["debt"], facts.company)
     return {**texts, "event_day": long_date(day), "event_month": f"{MONTHS[day.month - 1]} {day.year}"}

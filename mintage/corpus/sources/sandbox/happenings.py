@@ -1,4 +1,5 @@
-"""What happens to companies: events at random moments, drawn afresh each quarter, so that nobody can foresee them."""
+"""What happens to companies: events at random moments, drawn afresh each quarter, so that nobody can foresee
+them."""
 
 from __future__ import annotations
 
@@ -26,9 +27,17 @@ KINDS: dict[str, tuple[float, float, float]] = {
     "guidance": (0.03, 0.0, 0.05),
 }
 DEFAULT_REACTION = (-0.38, 0.1)
-_COUNTERPARTIES = ("a national retailer", "a government ministry", "a large utility", "a group of regional hospitals",
-                   "an overseas distributor", "a leading car maker", "a consortium of banks")  # fmt: skip
-_GRIEVANCES = ("pay and overtime", "pensions", "working hours", "safety on the shop floor", "the use of temporary workers")
+_COUNTERPARTIES = (
+    "a national retailer", "a government ministry", "a large utility", "a group of regional hospitals",
+    "an overseas distributor", "a leading car maker", "a consortium of banks",
+)  # fmt: skip
+_GRIEVANCES = (
+    "pay and overtime",
+    "pensions",
+    "working hours",
+    "safety on the shop floor",
+    "the use of temporary workers",
+)
 _OUTAGES = ("fire", "flood", "power failure", "cyber attack", "equipment failure")
 _CLAIMS = ("patent infringement", "price fixing", "a data breach", "defective products", "unpaid overtime")
 _AGENCIES = ("Corwen Ratings", "Allgate Credit", "Brightmoor Ratings")
@@ -36,10 +45,20 @@ GRADES = ("AA", "A", "BBB", "BB", "B", "CCC")
 
 
 def draw_events(
-    seed: int, company: Company, period: Period, revenue: int, cash: int, debt: int, dividend: int, chief: str, grade: int, guided: tuple[int, int] | None
+    seed: int,
+    company: Company,
+    period: Period,
+    revenue: int,
+    cash: int,
+    debt: int,
+    dividend: int,
+    chief: str,
+    grade: int,
+    guided: tuple[int, int] | None,
 ) -> list[Event]:
-    """The events of one company in one quarter, in order of time. `revenue` is that of the quarter before, `dividend`
-    in cents a share, `grade` an index of `GRADES`, `guided` the standing guidance for this quarter's revenue."""
+    """The events of one company in one quarter, in order of time. `revenue` is that of the quarter before,
+    `dividend` in cents a share, `grade` an index of `GRADES`, `guided` the standing guidance for this
+    quarter's revenue."""
     stream = Stream(seed, "events", company.ticker, period.label)
     events = []
     for kind, (chance, _, _) in KINDS.items():
@@ -59,20 +78,41 @@ def default_event(seed: int, company: Company, period: Period, debt: int, rate: 
     """A missed payment of interest, and the exchange of part of the debt into shares that follows from it."""
     stream = Stream(seed, "default", company.ticker, period.label)
     at = office_time(stream, period.start + timedelta(days=stream.integer(3, 80)), 6, 18)
-    figures = {"missed": max(1, round(debt * rate / 20_000)), "debt": debt, "exchanged": round(debt * stream.between(0.45, 0.7))}
+    figures = {
+        "missed": max(1, round(debt * rate / 20_000)),
+        "debt": debt,
+        "exchanged": round(debt * stream.between(0.45, 0.7)),
+    }
     return Event("default", company.ticker, at, figures, {"adviser": research_firm(stream)})
 
 
 def _details(
-    stream: Stream, kind: str, company: Company, revenue: int, cash: int, debt: int, dividend: int, chief: str, grade: int, guided: tuple[int, int] | None
+    stream: Stream,
+    kind: str,
+    company: Company,
+    revenue: int,
+    cash: int,
+    debt: int,
+    dividend: int,
+    chief: str,
+    grade: int,
+    guided: tuple[int, int] | None,
 ) -> tuple[dict[str, int], dict[str, str]]:
     """Figures and names of one event; both empty where the event cannot happen to this company now."""
     if kind == "acquisition":
         price = max(1, round(revenue * stream.between(0.1, 0.9)))
         figures = {"price": price, "target_revenue": max(1, round(price * stream.between(0.25, 0.6)))}
-        return figures, {"target": company_name(stream), "home": place(stream), "segment": stream.pick(company.segments)}
+        return figures, {
+            "target": company_name(stream),
+            "home": place(stream),
+            "segment": stream.pick(company.segments),
+        }
     if kind == "strike":
-        names = {"plant": place(stream), "grievance": stream.pick(_GRIEVANCES), "segment": stream.pick(company.segments)}
+        names = {
+            "plant": place(stream),
+            "grievance": stream.pick(_GRIEVANCES),
+            "segment": stream.pick(company.segments),
+        }
         return {"workers": stream.integer(3, 64) * 50, "days": stream.integer(3, 24)}, names
     if kind == "product":
         return {"spent": max(1, round(revenue * stream.between(0.01, 0.08)))}, {
@@ -91,12 +131,24 @@ def _details(
             "former": chief,
             "successor": person(stream),
             "origin": stream.pick(("inside", "outside")),
-            "reason": stream.pick(("retire", "pursue other interests", "leave for personal reasons", "step down by mutual agreement")),
+            "reason": stream.pick(
+                (
+                    "retire",
+                    "pursue other interests",
+                    "leave for personal reasons",
+                    "step down by mutual agreement",
+                )
+            ),
         }
     if kind == "lawsuit":
-        return {"settlement": max(1, round(revenue * stream.between(0.01, 0.09)))}, {"claim": stream.pick(_CLAIMS)}
+        return {"settlement": max(1, round(revenue * stream.between(0.01, 0.09)))}, {
+            "claim": stream.pick(_CLAIMS)
+        }
     if kind == "outage":
-        return {"days": stream.integer(2, 30), "repair": max(1, round(revenue * stream.between(0.004, 0.03)))}, {
+        return {
+            "days": stream.integer(2, 30),
+            "repair": max(1, round(revenue * stream.between(0.004, 0.03))),
+        }, {
             "plant": place(stream),
             "cause": stream.pick(_OUTAGES),
             "segment": stream.pick(company.segments),
@@ -104,19 +156,32 @@ def _details(
     if kind == "restructuring":
         jobs = max(20, round(company.employees * stream.between(0.01, 0.07) / 10) * 10)
         figures = {"jobs": jobs, "charge": max(1, round(revenue * stream.between(0.01, 0.05)))}
-        return {**figures, "savings": max(1, round(figures["charge"] * stream.between(0.5, 1.4)))}, {"plant": place(stream)}
+        return {**figures, "savings": max(1, round(figures["charge"] * stream.between(0.5, 1.4)))}, {
+            "plant": place(stream)
+        }
     if kind == "buyback":
-        return {"authorised": max(5, round(cash * stream.between(0.2, 0.9) / 5) * 5), "months": stream.integer(6, 24)}, {}
+        return {
+            "authorised": max(5, round(cash * stream.between(0.2, 0.9) / 5) * 5),
+            "months": stream.integer(6, 24),
+        }, {}
     if kind == "dividend":
         if dividend == 0:
             return {}, {}
-        after = dividend + max(1, round(dividend * stream.between(0.04, 0.25))) if stream.chance(0.82) else round(dividend * 0.6)
+        after = (
+            dividend + max(1, round(dividend * stream.between(0.04, 0.25)))
+            if stream.chance(0.82)
+            else round(dividend * 0.6)
+        )
         return {"before": dividend, "after": max(1, after)}, {}
     if kind == "rating":
         after = grade + stream.pick((-1, 1))
         if debt == 0 or not 0 <= after < len(GRADES):
             return {}, {}
-        return {"debt": debt}, {"agency": stream.pick(_AGENCIES), "before": GRADES[grade], "after": GRADES[after]}
+        return {"debt": debt}, {
+            "agency": stream.pick(_AGENCIES),
+            "before": GRADES[grade],
+            "after": GRADES[after],
+        }
     if kind == "partnership":
         return {"invested": max(1, round(revenue * stream.between(0.005, 0.05)))}, {
             "partner": company_name(stream),

@@ -1,4 +1,5 @@
-"""Macro releases: prices, jobs and growth from the statistics office, decisions and minutes of the central bank."""
+"""Macro releases: prices, jobs and growth from the statistics office, decisions and minutes of the central
+bank."""
 
 from __future__ import annotations
 
@@ -82,11 +83,25 @@ def write_prices(seed: int, economy: Economy, month: tuple[int, int], room: floa
     required = [voice.say("prices", slots)]
     revision = [one for one in macro.inflation[before] if one.vintage == 1 and one.at == at]
     if revision:
-        slots |= {"revised_month": month_words(before), "revised": tenths(revision[0].value), "first_print": tenths(macro.inflation[before][0].value)}
+        slots |= {
+            "revised_month": month_words(before),
+            "revised": tenths(revision[0].value),
+            "first_print": tenths(macro.inflation[before][0].value),
+        }
         required.append(voice.say("revised", slots))
-    required.append(f"Inflation, {month_words(month)}: {slots['inflation']}\nCore inflation: {slots['core']}\nEnergy: {slots['energy']}\nFood: {slots['food']}")
+    lines = (("Inflation", "inflation"), ("Core inflation", "core"), ("Energy", "energy"), ("Food", "food"))
+    required.append("\n".join(f"{label}, {month_words(month)}: {slots[name]}" for label, name in lines))
     more = [lambda: voice.say("prices more", slots)] * 4
-    return _release(f"prices-{month[0]}-{month[1]:02d}", voice.say("title prices", slots), required, more, slots, at, room, _month_end(month))
+    return _release(
+        f"prices-{month[0]}-{month[1]:02d}",
+        voice.say("title prices", slots),
+        required,
+        more,
+        slots,
+        at,
+        room,
+        _month_end(month),
+    )
 
 
 def write_jobs(seed: int, economy: Economy, month: tuple[int, int], room: float) -> Document:
@@ -106,10 +121,23 @@ def write_jobs(seed: int, economy: Economy, month: tuple[int, int], room: float)
     required = [voice.say("jobs", slots)]
     revision = [one for one in macro.unemployment[before] if one.vintage == 1 and one.at == at]
     if revision:
-        slots |= {"revised_month": month_words(before), "revised": tenths(revision[0].value), "first_print": tenths(macro.unemployment[before][0].value)}
+        slots |= {
+            "revised_month": month_words(before),
+            "revised": tenths(revision[0].value),
+            "first_print": tenths(macro.unemployment[before][0].value),
+        }
         required.append(voice.say("jobs revised", slots))
     more = [lambda: voice.say("jobs more", slots)] * 3
-    return _release(f"jobs-{month[0]}-{month[1]:02d}", voice.say("title jobs", slots), required, more, slots, at, room, _month_end(month))
+    return _release(
+        f"jobs-{month[0]}-{month[1]:02d}",
+        voice.say("title jobs", slots),
+        required,
+        more,
+        slots,
+        at,
+        room,
+        _month_end(month),
+    )
 
 
 def growth_id(period: Period) -> str:
@@ -117,7 +145,9 @@ def growth_id(period: Period) -> str:
     return f"growth-{period.label.replace(' ', '-')}"
 
 
-def write_growth(seed: int, economy: Economy, period: Period, vintage: int, room: float, earlier: Document | None) -> Document:
+def write_growth(
+    seed: int, economy: Economy, period: Period, vintage: int, room: float, earlier: Document | None
+) -> Document:
     """One of the three estimates of a quarter's growth; the second and third supersede the one before."""
     macro = economy.macro
     one = macro.growth[period][vintage]
@@ -138,7 +168,9 @@ def write_growth(seed: int, economy: Economy, period: Period, vintage: int, room
     required.append(voice.say("growth parts", slots))
     more = [lambda: voice.say("growth more", slots)] * 3
     title = voice.say("title growth", slots)
-    return _release(growth_id(period), title, required, more, slots, one.at, room, period.end, vintage, earlier)
+    return _release(
+        growth_id(period), title, required, more, slots, one.at, room, period.end, vintage, earlier
+    )
 
 
 def write_decision(seed: int, economy: Economy, meeting: Meeting, room: float) -> Document:
@@ -162,10 +194,14 @@ def write_minutes(seed: int, economy: Economy, meeting: Meeting, room: float) ->
     if meeting.votes[1]:
         required.append(voice.say("dissent", slots))
     title = voice.say("title minutes", slots)
-    return _release(f"minutes-{local_day(meeting.at)}", title, required, more, slots, meeting.minutes_at, room, None)
+    return _release(
+        f"minutes-{local_day(meeting.at)}", title, required, more, slots, meeting.minutes_at, room, None
+    )
 
 
-def _meeting(seed: int, economy: Economy, meeting: Meeting, at: datetime, kind: str) -> tuple[Voice, _Slots, str]:
+def _meeting(
+    seed: int, economy: Economy, meeting: Meeting, at: datetime, kind: str
+) -> tuple[Voice, _Slots, str]:
     slots = _economy(Stream(seed, kind, meeting.at), economy.macro, at)
     slots |= {
         "day": long_date(local_day(meeting.at)),
@@ -176,7 +212,9 @@ def _meeting(seed: int, economy: Economy, meeting: Meeting, at: datetime, kind: 
         "dissenter": meeting.dissenter,
         "governor": meeting.governor,
     }
-    direction = "still" if meeting.after == meeting.before else "up" if meeting.after > meeting.before else "down"
+    direction = (
+        "still" if meeting.after == meeting.before else "up" if meeting.after > meeting.before else "down"
+    )
     return Voice("macro"), slots, direction
 
 

@@ -1,4 +1,5 @@
-"""The macro side of the economy: growth, prices, jobs and a central bank that answers to them, with revised prints."""
+"""The macro side of the economy: growth, prices, jobs and a central bank that answers to them, with revised
+prints."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ EXPENDITURES = ("consumption", "investment", "government", "trade")
 
 
 def simulate_macro(seed: int, first_year: int, last_year: int) -> Macro:
-    """All series from the start of `first_year` to the end of `last_year`. A longer run begins with the shorter one."""
+    """All series from the start of `first_year` to the end of `last_year`. A longer run begins with the
+    shorter one."""
     macro = Macro()
     start = Stream(seed, "macro start")
     gap, inflation, energy, jobless_noise = start.between(-2.0, 1.5), start.between(1.2, 2.6), 0.0, 0.0
@@ -32,10 +34,14 @@ def simulate_macro(seed: int, first_year: int, last_year: int) -> Macro:
             shock = 0.4 * stream.normal() - (stream.between(1.5, 4.0) if stream.chance(0.012) else 0.0) + 0.03
             gap = 0.965 * gap + shock
             energy = 0.86 * energy + 2.6 * stream.normal()
-            inflation += 0.07 * (INFLATION_TARGET + 0.3 * gap - inflation) + 0.24 * stream.normal() + 0.012 * energy
+            inflation += (
+                0.07 * (INFLATION_TARGET + 0.3 * gap - inflation) + 0.24 * stream.normal() + 0.012 * energy
+            )
             jobless_noise = 0.7 * jobless_noise + 0.06 * stream.normal()
             gaps.append(gap)
-            _publish_month(macro, stream, year, month, gap, inflation, energy, max(2.4, 5.2 - 0.6 * gap + jobless_noise))
+            _publish_month(
+                macro, stream, year, month, gap, inflation, energy, max(2.4, 5.2 - 0.6 * gap + jobless_noise)
+            )
             if month in MEETING_MONTHS:
                 rate = _meet(macro, stream, year, month, rate, inflation, gap, governor)
             if month % 3 == 0:
@@ -44,14 +50,24 @@ def simulate_macro(seed: int, first_year: int, last_year: int) -> Macro:
 
 
 def _publish_month(
-    macro: Macro, stream: Stream, year: int, month: int, gap: float, inflation: float, energy: float, jobless: float
+    macro: Macro,
+    stream: Stream,
+    year: int,
+    month: int,
+    gap: float,
+    inflation: float,
+    energy: float,
+    jobless: float,
 ) -> None:
     """First prints and one revision a month later, for prices and jobs."""
     following = date(year + month // 12, month % 12 + 1, 1)
     after = date(following.year + following.month // 12, following.month % 12 + 1, 1)
-    price_day, price_revision = (eastern(business_day(day + timedelta(days=11)), 8, 30) for day in (following, after))
+    price_day, price_revision = (
+        eastern(business_day(day + timedelta(days=11)), 8, 30) for day in (following, after)
+    )
     jobs_day, jobs_revision = (
-        eastern(business_day(day + timedelta(days=(4 - day.weekday()) % 7)), 8, 30) for day in (following, after)
+        eastern(business_day(day + timedelta(days=(4 - day.weekday()) % 7)), 8, 30)
+        for day in (following, after)
     )
     headline = round(10 * inflation)
     energy_tenths = round(10 * (inflation + energy))
@@ -78,7 +94,14 @@ def _publish_month(
 
 
 def _meet(
-    macro: Macro, stream: Stream, year: int, month: int, rate: int, inflation: float, gap: float, governor: str
+    macro: Macro,
+    stream: Stream,
+    year: int,
+    month: int,
+    rate: int,
+    inflation: float,
+    gap: float,
+    governor: str,
 ) -> int:
     """One meeting; returns the rate that it leaves."""
     first = date(year, month, 1)
@@ -92,7 +115,9 @@ def _meet(
     against = stream.pick((0, 0, 0, 1, 1, 2)) if after != rate else stream.pick((0, 0, 0, 0, 1, 2))
     moment = eastern(day, 14, 0)
     minutes = eastern(business_day(day + timedelta(days=21)), 14, 0)
-    macro.meetings.append(Meeting(moment, minutes, rate, after, (9 - against, against), person(stream), governor))
+    macro.meetings.append(
+        Meeting(moment, minutes, rate, after, (9 - against, against), person(stream), governor)
+    )
     return after
 
 

@@ -6,8 +6,22 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from mintage.corpus.document import Document
-from mintage.corpus.sources.sandbox.clock import Period, eastern, is_business_day, local_day, long_date, office_time
-from mintage.corpus.sources.sandbox.facts import Facts, dollars, hundredths, money, quarter_words, ratio_tenths, tenths
+from mintage.corpus.sources.sandbox.clock import (
+    eastern,
+    is_business_day,
+    local_day,
+    long_date,
+    office_time,
+)
+from mintage.corpus.sources.sandbox.facts import (
+    Facts,
+    dollars,
+    hundredths,
+    money,
+    quarter_words,
+    ratio_tenths,
+    tenths,
+)
 from mintage.corpus.sources.sandbox.filings import common_facts
 from mintage.corpus.sources.sandbox.happened import event_texts
 from mintage.corpus.sources.sandbox.prose import LICENCE, Section, Voice, compose
@@ -26,15 +40,6 @@ def trading_day_before(day: date) -> date:
     return day
 
 
-def last_reported(economy: Economy, ticker: str, at: datetime) -> Quarter:
-    """The newest quarter whose results the public has at a moment."""
-    day = at.date()
-    period = Period(day.year, (day.month + 2) // 3)
-    while (ticker, period) not in economy.quarters or economy.quarters[ticker, period].released_at > at:
-        period = period.previous()
-    return economy.quarters[ticker, period]
-
-
 def week_time(seed: int, day: date) -> datetime:
     """When the note on the week that ends on this trading day appears."""
     return office_time(Stream(seed, "week time", day), day, 17, 18)
@@ -42,7 +47,9 @@ def week_time(seed: int, day: date) -> datetime:
 
 def mover_time(seed: int, company: Company, moment: datetime) -> datetime:
     """When the note on a share after news of this moment appears: after the first market close since."""
-    return office_time(Stream(seed, "mover time", company.ticker, moment), reaction_day(moment), 16, 18) + timedelta(minutes=15)
+    return office_time(
+        Stream(seed, "mover time", company.ticker, moment), reaction_day(moment), 16, 18
+    ) + timedelta(minutes=15)
 
 
 def preview_time(seed: int, quarter: Quarter) -> datetime:
@@ -59,7 +66,9 @@ def sector_time(day: date, number: int) -> datetime:
 def sectors_in_turn(seed: int, economy: Economy, day: date) -> list[str]:
     """The sectors in a random order, three times over."""
     sectors = sorted({company.sector.name for company in economy.companies.values()})
-    return [name for turn in range(3) for name in Stream(seed, "sectors", day, turn).sample(sectors, len(sectors))]
+    return [
+        name for turn in range(3) for name in Stream(seed, "sectors", day, turn).sample(sectors, len(sectors))
+    ]
 
 
 def write_week(seed: int, economy: Economy, friday: date, room: float) -> Document:
@@ -98,7 +107,9 @@ def write_week(seed: int, economy: Economy, friday: date, room: float) -> Docume
             (1000 * changes[one.ticker][0] + changes[one.ticker][1] // 2) // changes[one.ticker][1]
             for one in economy.companies.values() if one.sector.name == name
         ]  # fmt: skip
-        return voice.say("sector", facts.text(sector=name, sector_percent=tenths(round(sum(moves) / len(moves)))))
+        return voice.say(
+            "sector", facts.text(sector=name, sector_percent=tenths(round(sum(moves) / len(moves))))
+        )
 
     required = [voice.say("week", facts)]
     if changes[ranked[-1]][0] > 0 > changes[ranked[0]][0]:
@@ -106,7 +117,9 @@ def write_week(seed: int, economy: Economy, friday: date, room: float) -> Docume
     else:
         required.append(voice.say("flat week", facts))
     optional = [lambda: voice.say("rates", facts), sector, sector, lambda: voice.say("outlook week", facts)]
-    return _note(stream, f"week-{friday}", voice.say("title week", facts), required, optional, facts, at, [], room)
+    return _note(
+        stream, f"week-{friday}", voice.say("title week", facts), required, optional, facts, at, [], room
+    )
 
 
 def points(hundredths_of_a_point: int) -> str:
@@ -114,7 +127,9 @@ def points(hundredths_of_a_point: int) -> str:
     return f"{hundredths_of_a_point // 100:,}.{hundredths_of_a_point % 100:02d}"
 
 
-def write_mover(seed: int, economy: Economy, company: Company, news: Event | Quarter, room: float) -> Document:
+def write_mover(
+    seed: int, economy: Economy, company: Company, news: Event | Quarter, room: float
+) -> Document:
     """The note on a share after an event or after results."""
     moment = news.at if isinstance(news, Event) else news.released_at
     day, prices = reaction_day(moment), economy.prices[company.ticker]
@@ -132,22 +147,32 @@ def write_mover(seed: int, economy: Economy, company: Company, news: Event | Qua
         why = voice.say(f"why {news.kind}", facts.text(**event_texts(news, facts)))
     else:
         why = voice.say("why results", facts.text(**_expectation(news)))
-    optional = [lambda: voice.say("view", facts), lambda: voice.say("view", facts), lambda: voice.say("rates", facts)]
+    optional = [
+        lambda: voice.say("view", facts),
+        lambda: voice.say("view", facts),
+        lambda: voice.say("rates", facts),
+    ]
     title = voice.say("title mover down" if direction == "down" else "title mover", facts)
     required = [f"{voice.say(f'mover {direction}', facts)} {why}"]
     name = f"mover-{company.ticker}-{moment:%Y%m%d%H%M}"
-    return _note(stream, name, title, required, optional, facts, at, [company.ticker], stream.between(0.4, 1) * room)
+    return _note(
+        stream, name, title, required, optional, facts, at, [company.ticker], stream.between(0.4, 1) * room
+    )
 
 
 def _expectation(quarter: Quarter) -> dict[str, str]:
     """What was expected of a quarter, and by how much it was missed or beaten."""
     revenue, expected = quarter.reported["revenue"], quarter.expected_revenue
     sign = "-" if revenue < expected else ""
-    return {"expected": money(expected, quarter.company), "surprise": sign + tenths(ratio_tenths(revenue - expected, expected))}
+    return {
+        "expected": money(expected, quarter.company),
+        "surprise": sign + tenths(ratio_tenths(revenue - expected, expected)),
+    }
 
 
 def write_preview(seed: int, economy: Economy, quarter: Quarter, room: float) -> Document:
-    """The note on what is expected of results, some days before them. It knows nothing of the quarter itself."""
+    """The note on what is expected of results, some days before them. It knows nothing of the quarter
+    itself."""
     company, period = quarter.company, quarter.period
     stream, at = Stream(seed, "preview", company.ticker, period.label), preview_time(seed, quarter)
     year_ago = economy.statement(company.ticker, period.year_before(), at)["revenue"]
@@ -161,12 +186,28 @@ def write_preview(seed: int, economy: Economy, quarter: Quarter, room: float) ->
     optional: list[Callable[[], str]] = [lambda: voice.say("view", facts)] * 2
     if quarter.earlier_guidance:
         low, high = quarter.earlier_guidance
-        place = "within" if low <= quarter.expected_revenue <= high else "above" if quarter.expected_revenue > high else "below"
+        place = (
+            "within"
+            if low <= quarter.expected_revenue <= high
+            else "above"
+            if quarter.expected_revenue > high
+            else "below"
+        )
         facts.text(guided_low=money(low, company), guided_high=money(high, company), guided_place=place)
         optional.append(lambda: voice.say("preview guidance", facts))
     required = [voice.say("preview", facts)]
     name = f"preview-{company.ticker}-{period.label.replace(' ', '-')}"
-    return _note(stream, name, voice.say("title preview", facts), required, optional, facts, at, [company.ticker], stream.between(0.4, 1) * room)
+    return _note(
+        stream,
+        name,
+        voice.say("title preview", facts),
+        required,
+        optional,
+        facts,
+        at,
+        [company.ticker],
+        stream.between(0.4, 1) * room,
+    )
 
 
 def write_sector(seed: int, economy: Economy, sector: str, at: datetime, room: float) -> Document:
@@ -177,7 +218,7 @@ def write_sector(seed: int, economy: Economy, sector: str, at: datetime, room: f
     voice = Voice("notes")
     lines = []
     for peer in peers:
-        quarter = last_reported(economy, peer.ticker, at)
+        quarter = economy.last_reported(peer.ticker, at)
         now, before = quarter.as_of(at), economy.statement(peer.ticker, quarter.period.year_before(), at)
         facts.text(
             peer=peer.name,
@@ -191,16 +232,28 @@ def write_sector(seed: int, economy: Economy, sector: str, at: datetime, room: f
         lines.append(voice.say("sector line", facts))
     optional = [lambda: voice.say("rates", facts)]
     name = f"sector-{sector.replace(' ', '-')}-{at:%Y%m%d%H%M%S}"
-    return _note(stream, name, voice.say("title sector", facts), [" ".join(lines)], optional, facts, at, [one.ticker for one in peers], room)
+    return _note(
+        stream,
+        name,
+        voice.say("title sector", facts),
+        [" ".join(lines)],
+        optional,
+        facts,
+        at,
+        [one.ticker for one in peers],
+        room,
+    )
 
 
 def _facts(stream: Stream, economy: Economy, company: Company, at: datetime) -> Facts:
     """Facts of a note: the last accounts published, the economy as known, an analyst."""
-    quarter = last_reported(economy, company.ticker, at)
+    quarter = economy.last_reported(company.ticker, at)
     facts = common_facts(stream, economy, company, quarter.as_of(at), None, at)
     analyst, firm = stream.pick(company.analysts)
     growth = economy.macro.latest(economy.macro.growth, at)[1]
-    return facts.text(analyst=analyst, firm=firm, growth=tenths(growth), policy_rate=hundredths(economy.macro.rate_at(at)))
+    return facts.text(
+        analyst=analyst, firm=firm, growth=tenths(growth), policy_rate=hundredths(economy.macro.rate_at(at))
+    )
 
 
 def _note(

@@ -21,8 +21,8 @@ class Slots(Protocol):
 
 
 class Voice:
-    """Says topics: each call takes a template of the topic that this document has not used yet, as long as there is
-    one, and after that any of them."""
+    """Says topics: each call takes a template of the topic that this document has not used yet, as long as
+    there is one, and after that any of them."""
 
     def __init__(self, phrases: str) -> None:
         self.phrases = sections(phrases)
@@ -41,8 +41,8 @@ class Voice:
 
 
 class Pacer:
-    """Keeps a family of documents at its share of the volume: what a document may take is what was granted so far,
-    less what was written. It looks only backwards, so documents do not depend on what comes later."""
+    """Keeps a family of documents at its share of the volume: what a document may take is what was granted so
+    far, less what was written. It looks only backwards, so documents do not depend on what comes later."""
 
     def __init__(self, per_weight: float) -> None:
         self.per_weight = per_weight
@@ -60,7 +60,8 @@ class Pacer:
 
 @dataclass(slots=True)
 class Section:
-    """A part of a document: paragraphs that must stand, and sentences that may be added while there is room."""
+    """A part of a document: paragraphs that must stand, and sentences that may be added while there is
+    room."""
 
     heading: str
     required: list[str]
@@ -68,7 +69,8 @@ class Section:
 
 
 def compose(parts: Sequence[Section], room: float, facts: Slots) -> str:
-    """The sections one after the other, with as many optional sentences, drawn from all of them, as there is room for."""
+    """The sections one after the other, with as many optional sentences, drawn from all of them, as there is
+    room for."""
     added: list[list[str]] = [[] for _ in parts]
     length = sum(len(part.heading) + sum(map(len, part.required)) + 4 for part in parts)
     choices = [(number, say) for number, part in enumerate(parts) for say in part.optional]

@@ -1,7 +1,7 @@
 """Question-answer pairs whose exact answers follow from their own context, and how answers are read back.
 
-Each is one user message (a context of a few figures, then a question) and one answer that restates what was asked. The
-kinds:
+Each is one user message (a context of a few figures, then a question) and one answer that restates what was
+asked. The kinds:
 
 - `lookup_key_value`: one figure out of three to five lines "label: figure unit";
 - `lookup_sentence`: one figure out of a sentence or two with three or four figures;
@@ -33,15 +33,23 @@ KINDS = (
     "which_company",
     "which_quarter",
 )
-_TURNS = (*KINDS, "lookup_key_value", "lookup_key_value", "lookup_sentence", "direction_worded")  # how often each is asked
+_TURNS = (
+    *KINDS,
+    "lookup_key_value",
+    "lookup_key_value",
+    "lookup_sentence",
+    "direction_worded",
+)  # how often each is asked
 
 # One name for each item, so that the words of a question are the words of its context.
 ITEMS = {
     "revenue": "revenue", "cost_of_revenue": "cost of sales", "gross_profit": "gross profit",
-    "operating_income": "operating income", "net_income": "net income", "interest_expense": "interest expense",
-    "income_tax": "income tax", "cash": "cash", "inventories": "inventory",
-    "total_assets": "balance sheet total", "debt": "debt", "total_equity": "equity", "operating_cash": "operating cash flow",
-    "capital_spending": "capital spending", "gross_margin": "gross margin", "earnings_per_share": "earnings per share",
+    "operating_income": "operating income", "net_income": "net income",
+    "interest_expense": "interest expense", "income_tax": "income tax", "cash": "cash",
+    "inventories": "inventory", "total_assets": "balance sheet total", "debt": "debt",
+    "total_equity": "equity", "operating_cash": "operating cash flow",
+    "capital_spending": "capital spending", "gross_margin": "gross margin",
+    "earnings_per_share": "earnings per share",
 }  # fmt: skip
 
 _FIGURE = r"\d[\d,]*(?:\.\d+)?"
@@ -57,15 +65,15 @@ _ANSWERS = {
 
 
 def answer_key(kind: str, answer_text: str) -> str | None:
-    """What an answer says: the figure ("1,234"), the company, the quarter ("Q2 2014") or the word ("rose", "fell",
-    "higher", "lower"); None for an answer that has not the form of its kind."""
+    """What an answer says: the figure ("1,234"), the company, the quarter ("Q2 2014") or the word ("rose",
+    "fell", "higher", "lower"); None for an answer that has not the form of its kind."""
     match = _ANSWERS[kind].fullmatch(answer_text.strip())
     return match[1] if match else None
 
 
 def context_figures(kind: str, context: str) -> list[str]:
-    """The candidates of a context (or of a whole prompt) in their order: figures for look-ups, companies or quarters
-    for the questions which of them, and the two words for directions and comparisons."""
+    """The candidates of a context (or of a whole prompt) in their order: figures for look-ups, companies or
+    quarters for the questions which of them, and the two words for directions and comparisons."""
     if kind == "direction_worded":
         return ["rose", "fell"]
     if kind == "comparison_numeric":
@@ -87,8 +95,8 @@ class _Asked:
 
 
 def write_questions(seed: int, economy: Economy, quarter: Quarter, pacer: Pacer) -> Iterator[Document]:
-    """Questions about the report of this quarter (and older ones), as many as the pacer grants; they draw on nothing
-    that came after the report, and become available with it."""
+    """Questions about the report of this quarter (and older ones), as many as the pacer grants; they draw on
+    nothing that came after the report, and become available with it."""
     at, company = quarter.filed_at, quarter.company
     stream = Stream(seed, "questions", company.ticker, quarter.period.label)
     pacer.grant(1)
@@ -126,7 +134,11 @@ def write_questions(seed: int, economy: Economy, quarter: Quarter, pacer: Pacer)
 
 def _amounts(company: Company, statement: Statement) -> dict[str, str]:
     """The positive figures of a statement as they are written, by item."""
-    values = {item: -statement[item] if item in OUTFLOWS else statement[item] for item in ITEMS if item in statement.values}
+    values = {
+        item: -statement[item] if item in OUTFLOWS else statement[item]
+        for item in ITEMS
+        if item in statement.values
+    }
     written = {item: f"{value:,} {company.unit}" for item, value in values.items() if value > 0}
     share = ratio_tenths(statement["gross_profit"], statement["revenue"])
     written["gross_margin"] = f"{share // 10}.{share % 10} percent"
@@ -142,7 +154,9 @@ def _period(stream: Stream, quarter: Quarter) -> Period:
     return quarter.period if stream.chance(0.7) else reported_period(quarter)
 
 
-def _chosen(stream: Stream, economy: Economy, quarter: Quarter, count: int) -> tuple[Period, dict[str, str]] | None:
+def _chosen(
+    stream: Stream, economy: Economy, quarter: Quarter, count: int
+) -> tuple[Period, dict[str, str]] | None:
     """A period and so many of its items with different figures."""
     period = _period(stream, quarter)
     amounts = _amounts(quarter.company, economy.statement(quarter.company.ticker, period, quarter.filed_at))
@@ -173,7 +187,9 @@ def _lookup_key_value(stream: Stream, economy: Economy, quarter: Quarter) -> _As
         return None
     period, amounts = found
     name = quarter.company.name
-    head = stream.pick((f"{name}, {period.label}", f"{name} {period.label}", f"Company: {name}\nPeriod: {period.label}"))
+    head = stream.pick(
+        (f"{name}, {period.label}", f"{name} {period.label}", f"Company: {name}\nPeriod: {period.label}")
+    )
     lines = [f"{_capital(ITEMS[item])}: {amount}" for item, amount in amounts.items()]
     asked = stream.pick(sorted(amounts))
     return _Asked(
@@ -210,17 +226,21 @@ def _lookup_sentence(stream: Stream, economy: Economy, quarter: Quarter) -> _Ask
 
 
 def _pair(stream: Stream, economy: Economy, quarter: Quarter) -> tuple[str, Period, Period, int, int] | None:
-    """An item with two different positive figures: of this period, and of the one a year or a quarter before."""
+    """An item with two different positive figures: of this period, and of the one a year or a quarter
+    before."""
     company, period = quarter.company, _period(stream, quarter)
     earlier = period.previous() if period.quarter and stream.chance(0.4) else period.year_before()
     now, before = (economy.statement(company.ticker, one, quarter.filed_at) for one in (period, earlier))
-    rising = stream.chance(0.5)  # first the direction and then the item, so that both directions are equally frequent
-    items = [
-        item
-        for item in ITEMS
-        if item in now.values and item != "earnings_per_share" and now[item] * before[item] > 0 and now[item] != before[item]
-        and (abs(now[item]) > abs(before[item])) == rising and (now[item] > 0) != (item in OUTFLOWS)
-    ]  # fmt: skip
+    rising = stream.chance(
+        0.5
+    )  # first the direction and then the item, so that both directions are equally frequent
+    items = []
+    for item in ITEMS:
+        if item in now.values and item != "earnings_per_share":
+            sign = -1 if item in OUTFLOWS else 1
+            first, second = sign * now[item], sign * before[item]
+            if first > 0 and second > 0 and first != second and (first > second) == rising:
+                items.append(item)
     if not items:
         return None
     item = stream.pick(items)
@@ -234,14 +254,20 @@ def _direction_worded(stream: Stream, economy: Economy, quarter: Quarter) -> _As
     item, period, earlier, now, before = found
     company, name = quarter.company, ITEMS[item]
     ups = "up" if now > before else "down"
-    size = "small" if abs(now - before) < 0.02 * before else "large" if abs(now - before) > 0.15 * before else "middle"
+    size = (
+        "small"
+        if abs(now - before) < 0.02 * before
+        else "large"
+        if abs(now - before) > 0.15 * before
+        else "middle"
+    )
     verb = expand(stream.pick(sections("words")[f"rose {size} {ups}"]), stream, {})
     a, b, owner = f"{now:,} {company.unit}", f"{before:,} {company.unit}", company.name
     context = stream.pick(
         (
             f"{_capital(name)} of {owner} {verb} from {b} in {earlier.label} to {a} in {period.label}.",
             f"In {period.label}, {name} of {owner} {verb} to {a} from {b} in {earlier.label}.",
-            f"{_capital(name)} of {owner} {verb} in {period.label} and came to {a}. In {earlier.label} it was {b}.",
+            f"{_capital(name)} of {owner} {verb} in {period.label}, to {a}. In {earlier.label} it was {b}.",
             f"In {period.label} {name} of {owner} {verb}, to {a}.",
         )
     )
@@ -252,7 +278,11 @@ def _direction_worded(stream: Stream, economy: Economy, quarter: Quarter) -> _As
             f"Did the {name} of {owner} go up or down in {period.label}?",
         )
     )
-    return _Asked(context, question, f"{_capital(name)} of {owner} {'rose' if now > before else 'fell'} in {period.label}.")
+    return _Asked(
+        context,
+        question,
+        f"{_capital(name)} of {owner} {'rose' if now > before else 'fell'} in {period.label}.",
+    )
 
 
 def _comparison_numeric(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked | None:
@@ -277,7 +307,11 @@ def _comparison_numeric(stream: Stream, economy: Economy, quarter: Quarter) -> _
         )
     )
     word = "higher" if now > before else "lower"
-    return _Asked(context, question, f"{_capital(name)} of {owner} was {word} in {period.label} than in {earlier.label}.")
+    return _Asked(
+        context,
+        question,
+        f"{_capital(name)} of {owner} was {word} in {period.label} than in {earlier.label}.",
+    )
 
 
 def _which_company(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked | None:
@@ -285,11 +319,16 @@ def _which_company(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked
     others = [
         company
         for company in economy.companies.values()
-        if company.unit == unit and company != quarter.company and economy.quarters[company.ticker, period].filed_at <= at
+        if company.unit == unit
+        and company != quarter.company
+        and economy.quarters[company.ticker, period].filed_at <= at
     ]
     item = stream.pick(("revenue", "gross_profit", "cash", "total_assets", "cost_of_revenue"))
     companies = [quarter.company, *stream.sample(others, stream.integer(2, 3))]
-    values = {company.name: economy.statement(company.ticker, period, at)[item] for company in stream.sample(companies, 4)}
+    values = {
+        company.name: economy.statement(company.ticker, period, at)[item]
+        for company in stream.sample(companies, 4)
+    }
     return _extreme(
         stream,
         values,
@@ -320,7 +359,9 @@ def _which_quarter(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked
     )
 
 
-def _extreme(stream: Stream, values: dict[str, int], unit: str, head: str, question: str, answer: str) -> _Asked | None:
+def _extreme(
+    stream: Stream, values: dict[str, int], unit: str, head: str, question: str, answer: str
+) -> _Asked | None:
     """Which line has the highest or the lowest figure; None where it is not one line alone."""
     extreme, wanted = stream.pick((("highest", max), ("lowest", min)))
     labels = [label for label, value in values.items() if value == wanted(values.values())]

@@ -1,4 +1,5 @@
-"""Random numbers that are the same on every machine: Python's Mersenne Twister, and only + - * / on what it gives."""
+"""Random numbers that are the same on every machine: Python's Mersenne Twister, and only + - * / on what it
+gives."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ SOURCES = (
     "sandbox_drills",
 )
 
-# Kilobytes of prose that one company can fill in one year: below, statements alone do not fit; above, it would repeat itself.
+# Kilobytes of prose that one company can fill in one year: below, its statements alone do not fit; above, it
+# would repeat itself.
 LEAST_KILOBYTES = 22.0
 MOST_KILOBYTES = 90.0
 
@@ -24,8 +25,8 @@ class SandboxSource:
     """A simulated economy: `companies` over `years` calendar years from `first_year`, written out as about
     `megabytes` of text (10**6 UTF-8 bytes of document text, questions and drills included).
 
-    `questions` and `drills` are the shares of that text that go to question-answer pairs and to copying drills.
-    The same settings give the same documents on every machine; two seeds give two economies.
+    `questions` and `drills` are the shares of that text that go to question-answer pairs and to copying
+    drills. The same settings give the same documents on every machine; two seeds give two economies.
     """
 
     name: str = "sandbox"
@@ -43,13 +44,16 @@ class SandboxSource:
         if not 1900 <= self.first_year <= 2100:
             raise ValueError("sandbox: first_year must lie between 1900 and 2100")
         if self.questions < 0 or self.drills < 0 or self.questions + self.drills > 0.95:
-            raise ValueError("sandbox: questions and drills are shares of the text; together they must be at most 0.95")
+            raise ValueError(
+                "sandbox: questions and drills are shares of the text; together they must be at most 0.95"
+            )
         prose = self.megabytes * (1 - self.questions - self.drills)
         per_company_year = prose * 1000 / (self.companies * self.years)
         if not LEAST_KILOBYTES <= per_company_year <= MOST_KILOBYTES:
-            low = LEAST_KILOBYTES * self.companies * self.years / (1000 * (1 - self.questions - self.drills))
-            high = MOST_KILOBYTES * self.companies * self.years / (1000 * (1 - self.questions - self.drills))
+            low, high = (
+                self.megabytes * bound / per_company_year for bound in (LEAST_KILOBYTES, MOST_KILOBYTES)
+            )
             raise ValueError(
-                f"sandbox: {self.companies} companies over {self.years} years fill {low:.2f} to {high:.2f} megabytes, "
-                f"not {self.megabytes:g}: change megabytes, companies or years"
+                f"sandbox: {self.companies} companies over {self.years} years fill {low:.2f} to {high:.2f} "
+                f"megabytes, not {self.megabytes:g}: change megabytes, companies or years"
             )

@@ -1,4 +1,5 @@
-"""The simulation: companies, their events, prices and accounts, quarter after quarter, each drawn after the last."""
+"""The simulation: companies, their events, prices and accounts, quarter after quarter, each drawn after the
+last."""
 
 from __future__ import annotations
 
@@ -7,7 +8,13 @@ from datetime import date, datetime, timedelta
 from mintage.corpus.sources.sandbox import names
 from mintage.corpus.sources.sandbox.accounts import State, account, found_company, misstate
 from mintage.corpus.sources.sandbox.clock import Period, eastern, is_business_day, local_day, office_time
-from mintage.corpus.sources.sandbox.happenings import DEFAULT_REACTION, GRADES, KINDS, default_event, draw_events
+from mintage.corpus.sources.sandbox.happenings import (
+    DEFAULT_REACTION,
+    GRADES,
+    KINDS,
+    default_event,
+    draw_events,
+)
 from mintage.corpus.sources.sandbox.macro_simulation import simulate_macro
 from mintage.corpus.sources.sandbox.randomness import Stream
 from mintage.corpus.sources.sandbox.sectors import SECTORS
@@ -85,7 +92,13 @@ def _days(period: Period) -> list[date]:
 
 
 def _advance(
-    seed: int, economy: Economy, state: State, company: Company, period: Period, days: list[date], moves: list[float]
+    seed: int,
+    economy: Economy,
+    state: State,
+    company: Company,
+    period: Period,
+    days: list[date],
+    moves: list[float],
 ) -> None:
     """One company's quarter: events, prices, accounts, and the calendar of their publication."""
     ticker = company.ticker
@@ -115,14 +128,27 @@ def _advance(
     economy.events.extend(events)
 
 
-def _events(seed: int, economy: Economy, state: State, company: Company, period: Period, last: Quarter | None) -> list[Event]:
+def _events(
+    seed: int, economy: Economy, state: State, company: Company, period: Period, last: Quarter | None
+) -> list[Event]:
     if last is None:
         return []
     revenue, debt = last.reported["revenue"], state.balance["debt"]
     # Guidance may be changed only after it was given, with the release of the quarter before.
     events = [
         event
-        for event in draw_events(seed, company, period, revenue, state.balance["cash"], debt, state.dividend, state.chief, state.grade, last.guidance)
+        for event in draw_events(
+            seed,
+            company,
+            period,
+            revenue,
+            state.balance["cash"],
+            debt,
+            state.dividend,
+            state.chief,
+            state.grade,
+            last.guidance,
+        )
         if event.kind != "guidance" or event.at > last.released_at + timedelta(days=3)
     ]
     stressed = state.losses >= 2 and debt > 1.2 * revenue
@@ -146,8 +172,11 @@ def _calendar(seed: int, company: Company, period: Period) -> tuple[datetime, da
     return released, call, filed
 
 
-def _expected_revenue(seed: int, economy: Economy, company: Company, period: Period, last: Quarter | None) -> int | None:
-    """What analysts expect just before the release: last year's quarter, carried on by the trend, pulled by guidance."""
+def _expected_revenue(
+    seed: int, economy: Economy, company: Company, period: Period, last: Quarter | None
+) -> int | None:
+    """What analysts expect just before the release: last year's quarter, carried on by the trend, pulled by
+    guidance."""
     year_ago = economy.quarters.get((company.ticker, period.year_before()))
     if last is None or year_ago is None:
         return None

@@ -16,20 +16,26 @@ INCOME = (
     "operating_income", "interest_expense", "pretax_income", "income_tax", "net_income",
 )  # fmt: skip
 BALANCE = (
-    "cash", "receivables", "inventories", "other_assets", "property", "goodwill", "total_assets", "payables", "accrued",
-    "debt", "total_liabilities", "paid_in_capital", "retained_earnings", "total_equity",
+    "cash", "receivables", "inventories", "other_assets", "property", "goodwill", "total_assets",
+    "payables", "accrued", "debt", "total_liabilities", "paid_in_capital", "retained_earnings",
+    "total_equity",
 )  # fmt: skip
 CASH_FLOW = (
-    "net_income", "depreciation", "noncash_charges", "receivables_change", "inventories_change", "other_assets_change",
-    "payables_change", "accrued_change", "operating_cash", "capital_spending", "acquisitions", "investing_cash",
-    "debt_change", "dividends", "buybacks", "financing_cash", "cash_change", "cash_beginning", "cash_end",
+    "net_income", "depreciation", "noncash_charges", "receivables_change", "inventories_change",
+    "other_assets_change", "payables_change", "accrued_change", "operating_cash", "capital_spending",
+    "acquisitions", "investing_cash", "debt_change", "dividends", "buybacks", "financing_cash",
+    "cash_change", "cash_beginning", "cash_end",
 )  # fmt: skip
-STOCKS = (*BALANCE, "shares")  # values at the end of a period; everything else adds up over the quarters of a year
+STOCKS = (
+    *BALANCE,
+    "shares",
+)  # values at the end of a period; everything else adds up over the quarters of a year
 
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """What does not change about a company. Its money is counted in `unit` ("million" or "thousand" dollars)."""
+    """What does not change about a company. Its money is counted in `unit` ("million" or "thousand"
+    dollars)."""
 
     name: str
     legal_name: str
@@ -54,8 +60,8 @@ class Company:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The accounts of one company and period as published: integers in the company's unit, earnings per share in
-    cents, shares in thousands, operating indicators as counts or tenths of a percent."""
+    """The accounts of one company and period as published: integers in the company's unit, earnings per share
+    in cents, shares in thousands, operating indicators as counts or tenths of a percent."""
 
     ticker: str
     period: Period
@@ -83,8 +89,8 @@ class Restatement:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a company at a moment that nobody could foresee; its figures in the company's unit
-    where they are money."""
+    """Something that happened to a company at a moment that nobody could foresee; its figures in the
+    company's unit where they are money."""
 
     kind: str
     ticker: str
@@ -95,7 +101,8 @@ class Event:
 
 @dataclass(slots=True)
 class Quarter:
-    """One company's quarter: its accounts as first reported and as restated, and the calendar of their publication."""
+    """One company's quarter: its accounts as first reported and as restated, and the calendar of their
+    publication."""
 
     company: Company
     period: Period
@@ -111,8 +118,13 @@ class Quarter:
     events: list[Event] = field(default_factory=list)
 
     def as_of(self, moment: datetime) -> Statement:
-        """The accounts as the public knows them at a moment (from the amended filing on, the restated ones)."""
-        if self.restated is not None and self.restatement is not None and self.restatement.amended_at <= moment:
+        """The accounts as the public knows them at a moment (from the amended filing on, the restated
+        ones)."""
+        if (
+            self.restated is not None
+            and self.restatement is not None
+            and self.restatement.amended_at <= moment
+        ):
             return self.restated
         return self.reported
 
@@ -151,7 +163,9 @@ class Macro:
     unemployment: dict[tuple[int, int], list[Print]] = field(default_factory=dict)
     payrolls: dict[tuple[int, int], list[Print]] = field(default_factory=dict)
     growth: dict[Period, list[Print]] = field(default_factory=dict)
-    contributions: dict[Period, list[dict[str, int]]] = field(default_factory=dict)  # one for each print of growth
+    contributions: dict[Period, list[dict[str, int]]] = field(
+        default_factory=dict
+    )  # one for each print of growth
     true_growth: dict[Period, float] = field(default_factory=dict)  # percent a year above trend
     meetings: list[Meeting] = field(default_factory=list)
 
@@ -176,8 +190,8 @@ class Macro:
 
 @dataclass(slots=True)
 class Economy:
-    """Everything that is true: companies, quarters by (ticker, period), events in order, closing prices in cents by
-    ticker and trading day, the index in hundredths of a point."""
+    """Everything that is true: companies, quarters by (ticker, period), events in order, closing prices in
+    cents by ticker and trading day, the index in hundredths of a point."""
 
     first_year: int
     years: int
@@ -194,11 +208,20 @@ class Economy:
         successors = [name for since, name in self.chiefs.get(ticker, ()) if since <= moment]
         return successors[-1] if successors else self.companies[ticker].first_chief
 
+    def last_reported(self, ticker: str, moment: datetime) -> Quarter:
+        """The newest quarter of a company whose results the public has at a moment."""
+        period = Period(moment.year, (moment.month + 2) // 3)
+        while (ticker, period) not in self.quarters or self.quarters[ticker, period].released_at > moment:
+            period = period.previous()
+        return self.quarters[ticker, period]
+
     def annual(self, ticker: str, year: int, moment: datetime) -> Statement:
-        """A company's accounts of a whole year as known at a moment: the sum of its quarters, the stocks at its end."""
+        """A company's accounts of a whole year as known at a moment: the sum of its quarters, the stocks at
+        its end."""
         parts = [self.quarters[ticker, Period(year, quarter)].as_of(moment) for quarter in (1, 2, 3, 4)]
         values = {
-            item: parts[-1][item] if item in STOCKS else sum(part[item] for part in parts) for item in parts[0].values
+            item: parts[-1][item] if item in STOCKS else sum(part[item] for part in parts)
+            for item in parts[0].values
         }
         values["cash_beginning"] = parts[0]["cash_beginning"]
         values["cash_end"] = parts[-1]["cash_end"]
