@@ -149,10 +149,9 @@ def admissible(directory: Path, use: Use) -> Iterator[tuple[Document, datetime |
         passing = pa.array([allows(each, use) for each in documents["use"].to_pylist()])
         ends = replaced.filter(passing)["superseded_at"].to_pylist()
         twins = copies.filter(passing)["duplicate_use"].to_pylist()
-        rows = documents.filter(passing)
-        for index in range(rows.num_rows):
-            row = rows.slice(index, 1).to_pylist()[0]
-            yield Document.from_row(row), ends[index], twins[index] is not None and allows(twins[index], use)
+        rows = documents.filter(passing).to_pylist()
+        for row, end, twin in zip(rows, ends, twins, strict=True):
+            yield Document.from_row(row), end, twin is not None and allows(twin, use)
 
 
 def view(directory: Path, as_of: datetime | None, use: Use) -> Iterator[Document]:
@@ -198,6 +197,7 @@ def database(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(":memory:", config=settings)
     try:
         connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set enable_progress_bar = false")  # it would be printed into the command's output
         yield connection
     except duckdb.IOException as error:
         if "No space left" in str(error):

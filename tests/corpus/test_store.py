@@ -142,6 +142,16 @@ def test_a_restatement_that_returns_to_the_first_text_is_not_lost(tmp_path):
     assert seen == [["1"], ["2"], ["3"]]
 
 
+def test_a_restatement_with_the_same_text_takes_the_place_of_the_first(tmp_path):
+    first = make(1, "a", 0)
+    directory = write(tmp_path, [first, make(2, "a", 1, supersedes=first.doc_id)])
+    seen = [
+        [d.native_id for d in store.view(directory, DAY_ZERO + timedelta(days=day), "ship")]
+        for day in range(2)
+    ]
+    assert seen == [["1"], ["2"]]
+
+
 def test_a_stricter_gate_does_not_count_copies_that_it_bars(tmp_path):
     directory = write(tmp_path, [make(1, "a", 0, "local"), make(2, "a", 1, "ship"), make(3, "a", 2, "ship")])
     assert [document.native_id for document in store.view(directory, None, "ship")] == ["2"]
