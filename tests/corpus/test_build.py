@@ -134,7 +134,7 @@ def test_a_filter_that_nothing_passes_is_named(tmp_path):
 
 
 def test_the_sandbox_is_a_source_like_any_other(tmp_path):
-    sandbox = SandboxSource(companies=2, years=2, megabytes=0.12)
+    sandbox = SandboxSource(companies=2, years=2, megabytes=0.3)
     summary = build(CorpusSettings((sandbox,), "ship"), tmp_path)
     assert summary.bad_rows == 0 and summary.undated == 0
     assert {item.name for item in summary.sources} == set(store.sources(tmp_path))

@@ -105,7 +105,8 @@ def write_keys(directory: Path, path: Path) -> None:
 
 def create_view(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
     """Name a Parquet file in the database."""
-    connection.execute(f"create or replace view {name} as select * from read_parquet({quoted(path.as_posix())})")
+    file = quoted(path.as_posix())
+    connection.execute(f"create or replace view {name} as select * from read_parquet({file})")
 
 
 def find_repeated(connection: duckdb.DuckDBPyConnection, scratch: Path) -> dict[str, int]:
