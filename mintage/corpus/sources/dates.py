@@ -143,7 +143,7 @@ def midnight_is_a_day(written: datetime, precision: DatePrecision) -> DatePrecis
 
 
 def end_of(written: datetime, precision: DatePrecision) -> datetime:
-    """The last microsecond of a minute, day, month or year; a second stays as it is. Days lose their offset."""
+    """The last microsecond of a minute, day, month or year, days without offset; a second stays as it is."""
     if precision == "second":
         return written
     if precision == "minute":
