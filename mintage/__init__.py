@@ -6,6 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mintage.generate.engine import Engine
 
 __version__ = "0.1.0"
@@ -15,7 +17,7 @@ __version__ = "0.1.0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def load(directory: str | os.PathLike[str]) -> Engine:
+def load(directory: str | Path) -> Engine:
     """Open a model directory for `generate`, `stream` and `score`.
 
     Raises:

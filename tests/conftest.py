@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
-WORDS = ("revenue", "income", "margin", "bank", "policy", "inflation", "growth", "rose", "fell", "quarter", "cash")
+WORDS = ("revenue", "income", "margin", "bank", "policy", "inflation", "growth", "rose", "fell", "cash")
 
 
 @pytest.fixture(scope="session")

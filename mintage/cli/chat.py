@@ -24,11 +24,11 @@ def chat(
     from mintage.generate.engine import load
     from mintage.generate.sampling import Sampling
     from mintage.pipeline.models import model_directory
-    from mintage.serve import terminal
+    from mintage.serve.terminal import chat as converse
     from mintage.workspace import Workspace
 
     engine = load(model_directory(Workspace(workspace), model))
-    terminal.chat(engine, prompt, Sampling(max_tokens=max_tokens, temperature=temperature, seed=seed))
+    converse(engine, prompt, Sampling(max_tokens=max_tokens, temperature=temperature, seed=seed))
 
 
 def register(app: typer.Typer) -> None:

@@ -10,10 +10,10 @@ from mintage.cli.options import WORKSPACE, RecipeArgument, SetOption, WorkspaceO
 def bring_up_to_date(recipe: str, workspace: object, overrides: list[str], until: str) -> None:
     """Load the recipe and run its stages up to and including `until`."""
     from mintage import recipe as recipes
-    from mintage.pipeline import stages
+    from mintage.pipeline.stages import run as run_stages
     from mintage.workspace import Workspace
 
-    stages.run(recipes.load(recipe, overrides), Workspace(str(workspace)), until=until)
+    run_stages(recipes.load(recipe, overrides), Workspace(str(workspace)), until=until)
 
 
 def run(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mintage.corpus.document import Message
 from mintage.corpus.sources.sandbox.questions import answer_key, context_figures
 from mintage.generate.engine import Engine
 from mintage.generate.sampling import Sampling
@@ -34,7 +35,7 @@ class Question:
 
 def ask(engine: Engine, questions: Sequence[Question]) -> list[str]:
     """The model's greedy answers."""
-    prompts = [[{"role": "user", "content": question.prompt}] for question in questions]
+    prompts = [[Message(role="user", content=question.prompt)] for question in questions]
     answers = engine.complete_batch(prompts, Sampling(max_tokens=LONGEST_ANSWER, temperature=0.0))
     return [answer.text for answer in answers]
 

@@ -45,6 +45,7 @@ def write(directory: Path, results: dict[str, Any], plots: dict[str, list[Path]]
 def months_plot(scores: dict[str, dict[str, float]], knowledge_cutoff: str | None) -> bytes | None:
     """A PNG of bits per byte against the month of publication, a line for each source; None without dated
     months."""
+    from matplotlib.dates import date2num
     from matplotlib.figure import Figure
 
     dated = {
@@ -59,20 +60,21 @@ def months_plot(scores: dict[str, dict[str, float]], knowledge_cutoff: str | Non
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for source, months in sorted(dated.items()):
-        axes.plot(list(months), list(months.values()), marker=".", markersize=4, linewidth=1, label=source)
+        days = date2num(list(months))
+        axes.plot(days, list(months.values()), marker=".", markersize=4, linewidth=1, label=source)
     if knowledge_cutoff:
-        axes.axvline(
-            datetime.fromisoformat(knowledge_cutoff[:10]), color="black", linestyle="--", linewidth=1
-        )
+        day = float(date2num(datetime.fromisoformat(knowledge_cutoff[:10])))
+        axes.axvline(day, color="black", linestyle="--", linewidth=1)
         axes.annotate(
             "knowledge cutoff",
-            (datetime.fromisoformat(knowledge_cutoff[:10]), 1),
+            (day, 1),
             (4, -4),
             fontsize=8,
             xycoords=("data", "axes fraction"),
             textcoords="offset points",
             va="top",
         )
+    axes.xaxis_date()
     axes.set_ylabel("bits per byte")
     axes.set_xlabel("month of publication")
     axes.grid(alpha=0.25)
