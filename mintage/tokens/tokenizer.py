@@ -43,8 +43,8 @@ ENCODE_PIECE = (
     1 << 16
 )  # characters: bounds the memory of one encoding, and spreads a long text over the cores
 SAMPLE_PIECE = 1 << 13  # characters
-# Training keeps about 110 bytes of memory for each byte of a distinct word. 100 MB of filings, calls and speeches
-# hold 1.7 MB of distinct words; a source of noise (encoded pictures, keys) holds nothing else.
+# Training needs about 110 bytes of memory for each byte of a distinct word. 100 MB of filings and speeches
+# hold 1.7 MB of distinct words; noise (encoded pictures, keys) holds nothing else.
 WORD = re.compile(r"[^\s\d]+")
 DISTINCT_WORD_BYTES = 5_000_000
 

@@ -24,8 +24,8 @@ def documents():
     for copy in range(times):
         with gzip.open(source, "rt", encoding="utf-8") as lines:
             for number, line in enumerate(lines):
-                text = f"{copy} " + json.loads(line)["text"]
-                yield Document.make(source="s", native_id=f"{copy}-{number}", text=text, licence="", use="ship")
+                name, text = f"{copy}-{number}", f"{copy} " + json.loads(line)["text"]
+                yield Document.make(source="s", native_id=name, text=text, licence="", use="ship")
 
 if stage == "corpus":
     store.write_documents(work / "corpus", documents())
