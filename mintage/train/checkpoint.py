@@ -112,13 +112,13 @@ def load(path: Path, model: Transformer, tensors: dict[str, Tensor]) -> None:
         distributed_checkpoint.load(tensors, storage_reader=reader, no_dist=True)
 
 
-def prune(run_directory: Path, keep_last: int, keep_every: int | None) -> None:
-    """Remove all but the newest `keep_last` checkpoints and those at multiples of `keep_every` steps."""
-    for step in sorted(steps(run_directory))[:-keep_last]:
+def prune(run_directory: Path, last: int, keep_last: int, keep_every: int | None) -> None:
+    """Of the checkpoints up to step `last`, which is whole, keep the newest `keep_last` and those at
+    multiples of `keep_every`. Later ones are damaged, and the run will replace them."""
+    for step in sorted(step for step in steps(run_directory) if step <= last)[:-keep_last]:
         if keep_every is None or step % keep_every:
             path = run_directory / f"checkpoint-{step}"
-            # Renamed first: a kill meanwhile leaves no half of a checkpoint, only a leftover that `newest`
-            # removes.
+            # Renamed first: a kill leaves no half of a checkpoint, only a leftover for `newest` to remove.
             doomed = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             path.rename(doomed)
             shutil.rmtree(doomed)

@@ -26,7 +26,7 @@ from mintage.train.objectives import next_token
 from mintage.train.optimizers import build_optimizers, set_learning_rate, state_tensors
 from mintage.train.schedules import learning_rate_factor
 from mintage.train.settings import TrainSettings
-from mintage.workspace import json_sha256
+from mintage.workspace import explain_full_disk, json_sha256
 
 
 class Batch(Protocol):
@@ -78,7 +78,7 @@ class TrainResult:
     Attributes:
         checkpoint: the last checkpoint, a complete Hugging Face directory.
         tokens: targets learned from; seconds: spent in training steps, evaluations and checkpoints left out.
-        loss: mean of the last logged steps, in nats per token; None where no step was taken.
+        final_loss: mean of the last logged steps, in nats per token; None where no step was taken.
         evaluation: the last one.
         resumed_from: the step that this call went on from, or None.
     """
@@ -87,7 +87,7 @@ class TrainResult:
     step: int
     tokens: int
     seconds: float
-    loss: float | None
+    final_loss: float | None
     evaluation: dict[str, dict[str, float]] | None
     resumed_from: int | None
 
@@ -144,6 +144,7 @@ def train(
         checkpoint.load(path, model, tensors)
         torch.set_rng_state(tensors["random_state"])
         step, tokens, seconds = state["step"], state["tokens"], state["seconds"]
+        checkpoint.prune(run_directory, step, settings.keep_last, settings.keep_every)
         messages.append(f"{path}: going on after step {step:,} of {steps:,}")
     resumed_from = step if found else None
     if settings.compile:
@@ -151,7 +152,11 @@ def train(
             layer.compile(dynamic=False)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(settings, device))
 
-    with Monitor(run_directory, step, steps, progress) as monitor, _stop_signals() as stop:
+    with (
+        explain_full_disk(run_directory),
+        Monitor(run_directory, step, steps, progress) as monitor,
+        _stop_signals() as stop,
+    ):
         for message in messages:
             monitor.say(message)
 
@@ -161,9 +166,10 @@ def train(
                     monitor.record({"step": step, "evaluation": evaluate(model)})
                 if sample is not None:
                     monitor.record({"step": step, "samples": sample(model)})
-            monitor.draw()
+            monitor.draw(at_once=False)
 
-        if step and _due(step, settings.evaluate_every, steps) and not monitor.has_evaluation(step):
+        evaluation_is_due = bool(step) and _due(step, settings.evaluate_every, steps)
+        if evaluate is not None and evaluation_is_due and not monitor.has_evaluation(step):
             look()  # the run was stopped between this step and its evaluation
         model.train()
         started, tokens_before = time.perf_counter(), tokens
@@ -198,12 +204,12 @@ def train(
                     progress_made = {"tokens": tokens, "seconds": elapsed}
                     state = identity | progress_made | {"settings": dataclasses.asdict(settings)}
                     path = checkpoint.save(run_directory, step, model, tensors, state, tokenizer_directory)
-                    checkpoint.prune(run_directory, settings.keep_last, settings.keep_every)
+                    checkpoint.prune(run_directory, step, settings.keep_last, settings.keep_every)
                 if stop.signals:
-                    monitor.draw()
+                    monitor.draw(at_once=True)
                     raise Interrupted(stop.signals[0], step, steps, path)
                 started += time.perf_counter() - pause
-        monitor.draw()
+        monitor.draw(at_once=True)
         loss, evaluation = monitor.last("loss"), monitor.last("evaluation")
         return TrainResult(path, step, tokens, seconds, loss, evaluation, resumed_from)
 
@@ -242,7 +248,7 @@ def take_step(
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients, foreach=True) / count
     finite = torch.isfinite(norm) & torch.isfinite(total)
-    scale = torch.full_like(norm, count)
+    scale = torch.full_like(norm, count, dtype=torch.float32)  # as torch's fused kernels read it
     if settings.gradient_clip:
         scale *= (norm / settings.gradient_clip).clamp_min(1)
     set_learning_rate(optimizers, factor)

@@ -18,6 +18,7 @@ from mintage.workspace import write_atomic
 METRICS = "metrics.jsonl"
 TIMING = ("seconds", "tokens_per_second")  # exempt from what a resumed run must reproduce
 SECONDS_BETWEEN_LINES = 2.0
+SECONDS_BETWEEN_DRAWINGS = 20.0
 
 
 class Monitor:
@@ -32,7 +33,7 @@ class Monitor:
         self.console = Console(quiet=not show, highlight=False)
         self._file = self.path.open("a")
         self._started = (time.monotonic(), step)
-        self._last_line = 0.0
+        self._last_line = self._last_drawing = float("-inf")
         self._progress: Progress | None = None
         if self.console.is_terminal:
             self._progress = Progress(
@@ -92,8 +93,11 @@ class Monitor:
         """The newest recorded value of a field, or None."""
         return next((row[field] for row in reversed(self.rows) if field in row), None)
 
-    def draw(self) -> None:
-        """Draw the curves anew."""
+    def draw(self, at_once: bool) -> None:
+        """Draw the curves anew, unless they were drawn just now and need not be there `at_once`."""
+        if not at_once and time.monotonic() - self._last_drawing < SECONDS_BETWEEN_DRAWINGS:
+            return
+        self._last_drawing = time.monotonic()
         plots.draw(self.rows, self.path.parent / "plots" / "training.png", self.path.parent.name)
 
     def _figures(self) -> str:

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 from hypothesis import given
@@ -15,7 +16,7 @@ def test_wsd_warms_up_stays_and_falls_in_a_line_to_its_floor():
     factors = curve(100, ScheduleSettings("wsd", 0.1, 0.3, 0.1))
     assert factors[:10] == [(step + 1) / 10 for step in range(10)]
     assert factors[9:70] == [1.0] * 61
-    falls = [a - b for a, b in zip(factors[69:], factors[70:])]
+    falls = [a - b for a, b in itertools.pairwise(factors[69:])]
     assert all(math.isclose(fall, 0.9 / 31) for fall in falls)
     assert math.isclose(factors[-1] - 0.9 / 31, 0.1)
 
@@ -24,7 +25,7 @@ def test_cosine_is_half_way_down_half_way_through():
     factors = curve(101, ScheduleSettings("cosine", 0.0, 0.3, 0.2))
     assert math.isclose(factors[50], 0.6)
     assert factors[0] < 1.0 and factors[-1] < 0.201
-    assert all(a > b for a, b in zip(factors, factors[1:]))
+    assert all(a > b for a, b in itertools.pairwise(factors))
 
 
 @given(
@@ -41,4 +42,4 @@ def test_every_step_has_a_rate_between_the_floor_and_the_peak_after_warm_up(
     assert all(0 < factor <= 1 for factor in factors)
     after = factors[round(warmup * steps) :]
     assert all(floor <= factor + 1e-12 for factor in after)
-    assert all(a >= b for a, b in zip(after, after[1:]))
+    assert all(a >= b for a, b in itertools.pairwise(after))
