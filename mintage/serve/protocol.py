@@ -37,6 +37,13 @@ def check_unicode(text: str) -> str:
     return text
 
 
+def check_temperature(temperature: float) -> float:
+    """A logit divided by almost nothing is no number in single precision."""
+    if 0 < temperature < 1e-4:
+        raise ValueError("a temperature is 0, which is greedy, or at least 0.0001")
+    return temperature
+
+
 Text = Annotated[str, AfterValidator(check_unicode)]
 StopString = Annotated[Text, StringConstraints(min_length=1)]
 TokenId = Annotated[int, Field(ge=0)]
@@ -87,8 +94,8 @@ class GenerationRequest(Strict):
     n: int | None = Field(None, ge=1, le=MAX_CHOICES)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
+    temperature: Annotated[float, Field(ge=0, le=2), AfterValidator(check_temperature)] | None = None
+    top_p: float | None = Field(None, ge=1e-6, le=1)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
@@ -98,7 +105,7 @@ class GenerationRequest(Strict):
     # vLLM's additions
     top_k: int | None = Field(None, ge=-1)
     min_p: float | None = Field(None, ge=0, le=1)
-    repetition_penalty: float | None = Field(None, gt=0, le=10)
+    repetition_penalty: float | None = Field(None, ge=0.01, le=10)
     no_repeat_ngram_size: int | None = Field(None, ge=0)
     stop_token_ids: list[TokenId] | None = None
 

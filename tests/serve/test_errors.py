@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -70,6 +71,10 @@ def test_a_misspelt_field_is_told_the_right_one(http: httpx.Client) -> None:
     [
         ("chat/completions", {"temperature": "0.5"}, "temperature"),
         ("chat/completions", {"temperature": 2.5}, "temperature"),
+        ("chat/completions", {"temperature": 1e-40}, "temperature"),
+        ("chat/completions", {"temperature": math.nan}, "temperature"),
+        ("chat/completions", {"top_p": 1e-320}, "top_p"),
+        ("chat/completions", {"repetition_penalty": 1e-300}, "repetition_penalty"),
         ("chat/completions", {"max_tokens": 1.5}, "max_tokens"),
         ("chat/completions", {"max_tokens": True}, "max_tokens"),
         ("chat/completions", {"max_tokens": 0}, "max_tokens"),
@@ -256,6 +261,22 @@ def test_a_failure_midway_ends_a_stream_with_an_error_and_without_done(serve: Se
         with pytest.raises(openai.InternalServerError, match="out of memory"):
             client.completions.create(**RAW | {"max_tokens": 9})
         assert client.completions.create(**RAW | {"max_tokens": 2}).usage.completion_tokens == 2
+
+
+@pytest.mark.parametrize(
+    "extreme",
+    [
+        {"temperature": 1e-4, "repetition_penalty": 0.01},
+        {"temperature": 2, "top_p": 1e-6, "min_p": 1e-320},
+        {"temperature": 1e-4, "repetition_penalty": 10, "frequency_penalty": -2, "presence_penalty": -2},
+        {"top_k": 2**70, "no_repeat_ngram_size": 1, "max_tokens": 200},
+    ],
+)
+def test_the_extremes_of_what_is_allowed_give_an_answer(
+    client: openai.OpenAI, extreme: dict[str, Any]
+) -> None:
+    answer = client.chat.completions.create(**CHAT, extra_body=extreme)
+    assert answer.choices[0].finish_reason == "length"
 
 
 def test_garbage_on_the_socket_does_no_harm(http: httpx.Client) -> None:
