@@ -228,9 +228,9 @@ class Plan:
             return begin, np.minimum(context + 1, stream.tokens - begin)
         row_ends = self._row_ends[number, context]
         document = np.searchsorted(row_ends, unit, side="right")
-        begin_N = np.concatenate([[0], stream.end_N])
-        row = unit - np.concatenate([[0], row_ends])[document]
-        begin = begin_N[document] + row * context
+        is_first = document == 0
+        row = unit - np.where(is_first, 0, row_ends[document - 1])
+        begin = np.where(is_first, 0, stream.end_N[document - 1]) + row * context
         return begin, np.minimum(context + 1, stream.end_N[document] - begin)
 
     def _units(self, number: int, context: int) -> int:

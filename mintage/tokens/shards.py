@@ -88,7 +88,7 @@ def build(
         MintageError: no document passes the gate.
     """
     parts = store.parts(corpus_directory, "documents")
-    total = sum(pq.ParquetFile(path).metadata.num_rows for path in parts)
+    total = sum(pq.read_metadata(path).num_rows for path in parts)
     directory.mkdir(parents=True, exist_ok=True)
     writer = ShardWriter(directory, tokenizer)
     for batch in _batches(store.admissible(corpus_directory, use)):
