@@ -35,7 +35,7 @@ class ModelConfig:
     rope_theta: float = 10000.0
     rms_norm_eps: float = 1e-6
     tie_word_embeddings: bool = True
-    initialization: Literal["standard", "copying"] = "standard"
+    initialization: Literal["standard", "lookup"] = "standard"
 
     def __post_init__(self) -> None:
         if self.num_attention_heads % self.num_key_value_heads:
@@ -45,6 +45,17 @@ class ModelConfig:
             )
         if self.head_dim % 2:
             raise ValueError(f"head_dim ({self.head_dim}) must be even: RoPE turns pairs of dimensions")
+        if self.initialization == "lookup" and (
+            self.layout != "qwen3"
+            or self.num_key_value_heads != self.num_attention_heads
+            or self.num_attention_heads < 2
+            or self.num_hidden_layers < 2
+            or not self.tie_word_embeddings
+        ):
+            raise ValueError(
+                'initialization "lookup" needs the qwen3 layout, tied embeddings, at least two layers and two '
+                "heads, and as many key-value heads as heads"
+            )
         if self.layout == "llama" and self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size ({self.hidden_size}) must be a multiple of num_attention_heads "

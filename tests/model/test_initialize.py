@@ -8,7 +8,6 @@ import torch
 from mintage.model.config import ModelConfig
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
-from tests.model.models import LAYOUTS
 
 
 def weights(config: ModelConfig, seed: int) -> dict[str, torch.Tensor]:
@@ -17,9 +16,26 @@ def weights(config: ModelConfig, seed: int) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}
 
 
-@pytest.mark.parametrize("initialization", ["standard", "copying"])
-def test_the_seed_alone_decides_the_weights(config, initialization):
-    config = dataclasses.replace(config, initialization=initialization)
+LOOKUP = ModelConfig(
+    vocab_size=1024,
+    hidden_size=128,
+    intermediate_size=128,
+    num_hidden_layers=3,
+    num_attention_heads=2,
+    num_key_value_heads=2,
+    head_dim=64,
+    max_position_embeddings=128,
+    rope_theta=1e6,
+    initialization="lookup",
+)
+
+
+def test_the_seed_alone_decides_the_weights(config):
+    check_seed(config)
+    check_seed(LOOKUP)
+
+
+def check_seed(config: ModelConfig) -> None:
     one = weights(config, 5)
     torch.randn(100)
     again, other = weights(config, 5), weights(config, 6)
@@ -38,26 +54,31 @@ def test_standard_layers_begin_as_the_identity(config):
         assert 0.018 < tensors[name].std() < 0.022
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_copying_attention_looks_equal_tokens_up_and_writes_half_of_them(layout):
-    config = dataclasses.replace(LAYOUTS[layout], initialization="copying")
-    tensors = weights(config, 0)
-    attention = "model.layers.0.self_attn."
-    q, k, v = (
-        tensors[f"{attention}{name}_proj.weight"].unflatten(0, (-1, config.head_dim)) for name in "qkv"
-    )
-    o = tensors[f"{attention}o_proj.weight"].unflatten(1, (-1, config.head_dim))
-    group = config.num_attention_heads // config.num_key_value_heads
-    written = torch.zeros(config.hidden_size, config.hidden_size)
-    read = torch.zeros(config.hidden_size)
-    for head in range(config.num_attention_heads):
-        query_key = q[head].T @ k[head // group]
-        selected = query_key.diag() > 0.5
-        assert selected.sum() == min(config.head_dim, config.hidden_size)
-        read += selected
-        assert (query_key - torch.diag(selected.float())).abs().max() < 0.2
-        written += o[:, head] @ v[head // group]
-    expected = torch.diag(0.5 * (read > 0))
-    assert (written - expected).abs().max() < 0.2
-    diagonal = written.diag()[read > 0]
-    assert diagonal.mean() == pytest.approx(0.5, abs=0.02)
+@pytest.mark.parametrize(
+    "shape",
+    [{}, {"hidden_size": 384, "num_attention_heads": 6, "num_key_value_heads": 6}],
+    ids=["128", "384"],
+)
+def test_lookup_weights_copy_what_follows_the_same_words_before_any_training(shape):
+    config = dataclasses.replace(LOOKUP, **shape)
+    model = Transformer(config)
+    initialize(model, 0)
+    generator = torch.Generator().manual_seed(1)
+    once_BT = torch.stack([torch.randperm(1024, generator=generator)[:40] for _ in range(16)])
+    tokens_BT = torch.cat((once_BT, once_BT), 1)
+    with torch.no_grad():
+        guesses_BT = model.logits(model(tokens_BT[:, :-1])).argmax(-1)
+    repeated = slice(44, 79)
+    assert (guesses_BT[:, repeated] == tokens_BT[:, 45:80]).float().mean() > 0.9
+    standard = Transformer(dataclasses.replace(config, initialization="standard"))
+    initialize(standard, 0)
+    with torch.no_grad():
+        guesses_BT = standard.logits(standard(tokens_BT[:, :-1])).argmax(-1)
+    assert (guesses_BT[:, repeated] == tokens_BT[:, 45:80]).float().mean() < 0.1
+
+
+def test_lookup_is_refused_where_it_cannot_be_laid_down():
+    with pytest.raises(ValueError, match="lookup"):
+        dataclasses.replace(LOOKUP, num_key_value_heads=1)
+    with pytest.raises(ValueError, match="lookup"):
+        dataclasses.replace(LOOKUP, layout="llama")
