@@ -110,6 +110,7 @@ def test_text_about_a_quarter_never_comes_before_its_results() -> None:
         SandboxSource(companies=8, years=2, megabytes=0.8),
         SandboxSource(companies=8, years=2, megabytes=1.6, questions=0.5, drills=0.1),
         SandboxSource(companies=3, years=1, megabytes=0.2),
+        SandboxSource(companies=16, years=2, megabytes=0.6, questions=0.4, drills=0.1),
     ],
 )
 def test_the_volume_is_what_was_asked_for(settings: SandboxSource) -> None:
@@ -125,7 +126,7 @@ def test_the_volume_is_what_was_asked_for(settings: SandboxSource) -> None:
 
 def test_a_volume_that_the_economy_cannot_fill_is_refused() -> None:
     with pytest.raises(ValueError, match="fill"):
-        SandboxSource(companies=48, years=8, megabytes=2)
+        SandboxSource(companies=48, years=8, megabytes=3)
     with pytest.raises(ValueError, match="together"):
         SandboxSource(questions=0.9, drills=0.2)
 

@@ -6,14 +6,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
+from datetime import datetime
 
 import pytest
 
-from mintage.corpus.document import Document
 from mintage.corpus.sources.sandbox.economy import generate
 from mintage.corpus.sources.sandbox.grammar import sections
 from mintage.corpus.sources.sandbox.questions import ITEMS, KINDS, answer_key, context_figures
 from mintage.corpus.sources.sandbox.settings import SandboxSource
+from mintage.corpus.sources.sandbox.simulation import simulate
 
 SETTINGS = SandboxSource(companies=12, years=2, megabytes=1.6, questions=0.4, drills=0.05)
 
@@ -134,16 +135,25 @@ def test_keys_are_read_from_answers() -> None:
     assert answer_key("which_quarter", "Cash of Acme was lowest in Q3 2018.") == "Q3 2018"
 
 
-def test_questions_are_dated_with_the_report_that_they_draw_on() -> None:
-    filed: set[tuple[str, object]] = set()
-    questions: list[Document] = []
-    for document in generate(SandboxSource(companies=4, years=1, megabytes=0.2)):
+def test_questions_draw_only_on_reports_that_were_filed_and_are_dated_with_the_last_of_them() -> None:
+    settings = SandboxSource(companies=12, years=1, megabytes=0.7, questions=0.4)
+    companies = simulate(settings).companies
+    filed: dict[tuple[str, str], datetime] = {}  # the first report of a company and quarter
+    compared = 0
+    for document in generate(settings):
+        assert document.available_at is not None
         if document.source == "sandbox_filings":
-            filed.add((document.entities[0].id, document.available_at))
+            key = (companies[document.entities[0].id].name, str(document.period_end))
+            filed.setdefault(key, document.available_at)
         elif document.source == "sandbox_questions":
-            questions.append(document)
-    assert questions
-    assert all((one.entities[0].id, one.available_at) in filed for one in questions)
+            own = (companies[document.entities[0].id].name, str(document.period_end))
+            assert document.available_at == filed[own]
+            if document.title == "which_company":
+                context = json.loads(document.text)[0]["content"]
+                for name in context_figures("which_company", context):
+                    assert filed[name, str(document.period_end)] <= document.available_at
+                    compared += 1
+    assert compared > 20
 
 
 def test_the_second_half_of_a_drill_can_be_copied_from_the_first() -> None:

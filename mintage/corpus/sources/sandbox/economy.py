@@ -25,11 +25,12 @@ WEIGHTS = {
     "releases": 4 + EVENTS_PER_YEAR * releases.EVENT_WEIGHT,
     "macro": 44 + 8 * macro.MINUTES_WEIGHT,
 }
-# With less room than this, a document is left out and its room kept for the next one; reports never are.
+# With less room than this, a document is left out and its room kept for the next one; macro releases never
+# are.
 LEAST_ROOM = {
-    "filings": float("-inf"),
+    "filings": 1_000.0,
     "calls": 1_500.0,
-    "releases": 400.0,
+    "releases": 250.0,
     "macro": float("-inf"),
     "notes": 500.0,
 }
@@ -77,15 +78,19 @@ def generate(settings: SandboxSource) -> Iterator[Document]:
         prose.grant((entry.at - granted).total_seconds() / 86_400)
         granted = entry.at
         room = notes.NOTE_LENGTH if entry.family == "notes" else families[entry.family].grant(entry.weight)
-        if (prose.balance if entry.family == "notes" else room) < LEAST_ROOM[entry.family]:
-            continue
-        document = entry.write(room, latest.get(entry.replaces) if entry.replaces else None)
-        prose.wrote(document.text)
-        if entry.family != "notes":
-            families[entry.family].wrote(document.text)
-        if entry.family in ("filings", "macro"):
-            latest[document.native_id] = document
-        yield document
+        replaced = latest.get(entry.replaces) if entry.replaces else None
+        if entry.family == "filings" and entry.replaces:
+            due = replaced is not None  # an amended report comes whenever the original one came
+        else:
+            due = (prose.balance if entry.family == "notes" else room) >= LEAST_ROOM[entry.family]
+        if due:
+            document = entry.write(room, replaced)
+            prose.wrote(document.text)
+            if entry.family != "notes":
+                families[entry.family].wrote(document.text)
+            if entry.family in ("filings", "macro"):
+                latest[document.native_id] = document
+            yield document
         if entry.filing is not None:
             yield from questions.write_questions(seed, economy, entry.filing, asked)
 

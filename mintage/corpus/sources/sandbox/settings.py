@@ -14,10 +14,9 @@ SOURCES = (
     "sandbox_drills",
 )
 
-# Kilobytes of prose that one company can fill in one year: below, its statements alone do not fit; above, it
-# would repeat itself.
-LEAST_KILOBYTES = 22.0
-MOST_KILOBYTES = 90.0
+# Kilobytes of prose in one year. Below the least, the macro releases (for the economy) and a few reports (for
+# each company) do not fit; above the most, a company would repeat itself.
+LEAST_FOR_ECONOMY, LEAST_FOR_COMPANY, MOST_FOR_COMPANY = 16.0, 6.0, 90.0
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,10 @@ class SandboxSource:
             raise ValueError(
                 "sandbox: questions and drills are shares of the text; together they must be at most 0.95"
             )
-        prose = self.megabytes * (1 - self.questions - self.drills)
-        per_company_year = prose * 1000 / (self.companies * self.years)
-        if not LEAST_KILOBYTES <= per_company_year <= MOST_KILOBYTES:
-            low, high = (
-                self.megabytes * bound / per_company_year for bound in (LEAST_KILOBYTES, MOST_KILOBYTES)
-            )
+        share = 1 - self.questions - self.drills
+        low = self.years * (LEAST_FOR_ECONOMY + LEAST_FOR_COMPANY * self.companies) / 1000 / share
+        high = self.years * MOST_FOR_COMPANY * self.companies / 1000 / share
+        if not low <= self.megabytes <= high:
             raise ValueError(
                 f"sandbox: {self.companies} companies over {self.years} years fill {low:.2f} to {high:.2f} "
                 f"megabytes, not {self.megabytes:g}: change megabytes, companies or years"
