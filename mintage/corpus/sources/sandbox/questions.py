@@ -3,9 +3,9 @@
 Each is one user message (a context of a few figures, then a question) and one answer that restates what was
 asked. The kinds:
 
-- `lookup_key_value`: one figure out of three to five lines "label: figure unit";
+- `lookup_key_value`: one figure out of three to five lines "- item: figure unit";
 - `lookup_sentence`: one figure out of a sentence or two with three or four figures;
-- `direction_worded`: whether an item rose or fell, where the context says so in words;
+- `direction_worded`: whether one of a few items rose or fell, where the context says so in words;
 - `comparison_numeric`: whether it was higher or lower, where the context gives the two figures only;
 - `which_company`, `which_quarter`: which of the lines has the highest or the lowest figure.
 """
@@ -55,12 +55,12 @@ ITEMS = {
 _FIGURE = r"\d[\d,]*(?:\.\d+)?"
 _UNIT = r"(?:million|thousand|percent|dollars)"
 _ANSWERS = {
-    "lookup_key_value": re.compile(rf".+ of .+ in .+ was ({_FIGURE}) {_UNIT}\."),
-    "lookup_sentence": re.compile(rf".+ of .+ in .+ was ({_FIGURE}) {_UNIT}\."),
-    "direction_worded": re.compile(r".+ of .+ (rose|fell) in .+\."),
-    "comparison_numeric": re.compile(r".+ of .+ was (higher|lower) in .+ than in .+\."),
+    "lookup_key_value": re.compile(rf"In .+, .+'s .+ was ({_FIGURE}) {_UNIT}\."),
+    "lookup_sentence": re.compile(rf"In .+, .+'s .+ was ({_FIGURE}) {_UNIT}\."),
+    "direction_worded": re.compile(r"In .+, .+'s .+ (rose|fell)\."),
+    "comparison_numeric": re.compile(r"In .+, .+'s .+ was (higher|lower) than in .+\."),
     "which_company": re.compile(r"The company with the (?:highest|lowest) .+ in .+ was (.+)\."),
-    "which_quarter": re.compile(r".+ of .+ was (?:highest|lowest) in (Q[1-4] \d{4})\."),
+    "which_quarter": re.compile(r".+'s .+ was (?:highest|lowest) in (Q[1-4] \d{4})\."),
 }
 
 
@@ -79,9 +79,9 @@ def context_figures(kind: str, context: str) -> list[str]:
     if kind == "comparison_numeric":
         return ["higher", "lower"]
     if kind == "which_company":
-        return re.findall(rf"^([A-Z]\w+): {_FIGURE} {_UNIT}$", context, re.MULTILINE)
+        return re.findall(rf"^- ([A-Z]\w+): {_FIGURE} {_UNIT}$", context, re.MULTILINE)
     if kind == "which_quarter":
-        return re.findall(rf"^(Q[1-4] \d{{4}}): {_FIGURE} {_UNIT}$", context, re.MULTILINE)
+        return re.findall(rf"^- (Q[1-4] \d{{4}}): {_FIGURE} {_UNIT}$", context, re.MULTILINE)
     return re.findall(rf"({_FIGURE}) {_UNIT}\b", context)
 
 
@@ -169,148 +169,197 @@ def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _lookup_question(stream: Stream, item: str, company: str, period: str) -> str:
+def _question(stream: Stream, templates: tuple[str, ...], item: str, name: str, period: str) -> str:
+    owned = stream.pick((f"{name}'s {item}", f"the {item} of {name}"))
+    return stream.pick(templates).format(owned=owned, period=period)
+
+
+_LOOKUPS = (
+    "What was {owned} in {period}?",
+    "How much was {owned} in {period}?",
+    "State {owned} in {period}.",
+    "Give {owned} in {period}.",
+)
+
+
+def lookup_answer(name: str, period: str, item: str, amount: str) -> str:
+    """The answer of both look-ups. The item stands right before the figure, in lower case as in the contexts,
+    so that the words before a figure are those that tell which figure it is: small models copy it then."""
+    return f"In {period}, {name}'s {item} was {amount}."
+
+
+def key_value_context(stream: Stream, name: str, period: str, amounts: dict[str, str]) -> str:
+    """Lines "- item: amount" under a head."""
+    head = stream.pick((f"{name}, {period}", f"{name} {period}", f"Company: {name}\nPeriod: {period}"))
+    return "\n".join([head, *(f"- {item}: {amount}" for item, amount in amounts.items())])
+
+
+def sentence_context(stream: Stream, name: str, period: str, amounts: dict[str, str]) -> str:
+    """A few sentences with the items and their amounts."""
+    verbs = ("was", "was", "came to", "stood at", "reached")
+    parts = [f"{item} of {amount}" for item, amount in amounts.items()]
+    clauses = [f"{item} {stream.pick(verbs)} {amount}" for item, amount in amounts.items()]
+    had = f"{stream.pick(('The company', 'It'))} had {listed(parts[1:])}."
+    others = " ".join(f"{stream.pick(('Its', 'The'))} {clause}." for clause in clauses[1:])
     return stream.pick(
         (
-            f"What was the {item} of {company} in {period}?",
-            f"What was {item} of {company} in {period}?",
-            f"How much was the {item} of {company} in {period}?",
-            f"State the {item} of {company} in {period}.",
-            f"Give the {item} of {company} in {period}.",
+            f"In {period}, {name} reported {listed(parts)}.",
+            f"{name} reported {listed(parts)} in {period}.",
+            f"For {period}, {name} showed {listed(parts)}.",
+            f"In {period}, {name}'s {listed(clauses)}.",
+            f"{name}'s {clauses[0]} in {period}, while {listed(clauses[1:])}.",
+            f"In {period}, {name}'s {clauses[0]}. {had}",
+            f"In {period}, {name}'s {clauses[0]}. {others}",
+            f"{name} reported {parts[0]} in {period}. {others}",
         )
+    )
+
+
+_Context = Callable[[Stream, str, str, dict[str, str]], str]
+
+
+def _lookup(
+    stream: Stream, economy: Economy, quarter: Quarter, count: int, context: _Context
+) -> _Asked | None:
+    found = _chosen(stream, economy, quarter, count)
+    if found is None:
+        return None
+    name, period = quarter.company.name, found[0].label
+    amounts = {ITEMS[item]: amount for item, amount in found[1].items()}
+    asked = stream.pick(sorted(amounts))
+    return _Asked(
+        context(stream, name, period, amounts),
+        _question(stream, _LOOKUPS, asked, name, period),
+        lookup_answer(name, period, asked, amounts[asked]),
     )
 
 
 def _lookup_key_value(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked | None:
-    found = _chosen(stream, economy, quarter, stream.integer(3, 5))
-    if found is None:
-        return None
-    period, amounts = found
-    name = quarter.company.name
-    head = stream.pick(
-        (f"{name}, {period.label}", f"{name} {period.label}", f"Company: {name}\nPeriod: {period.label}")
-    )
-    lines = [f"{_capital(ITEMS[item])}: {amount}" for item, amount in amounts.items()]
-    asked = stream.pick(sorted(amounts))
-    return _Asked(
-        "\n".join([head, *lines]),
-        _lookup_question(stream, ITEMS[asked], name, period.label),
-        f"{_capital(ITEMS[asked])} of {name} in {period.label} was {amounts[asked]}.",
-    )
+    return _lookup(stream, economy, quarter, stream.integer(3, 5), key_value_context)
 
 
 def _lookup_sentence(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked | None:
-    found = _chosen(stream, economy, quarter, stream.integer(3, 4))
-    if found is None:
-        return None
-    period, amounts = found
-    name = quarter.company.name
-    parts = [f"{ITEMS[item]} of {amount}" for item, amount in amounts.items()]
-    clauses = [f"{ITEMS[item]} was {amount}" for item, amount in amounts.items()]
-    context = stream.pick(
-        (
-            f"In {period.label}, {name} reported {listed(parts)}.",
-            f"{name} reported {listed(parts)} in {period.label}.",
-            f"For {period.label}, {name} showed {listed(parts)}.",
-            f"In {period.label}, {listed(clauses)} at {name}.",
-            f"At {name}, {listed(clauses)} in {period.label}.",
-            f"{name} had {listed(parts[:2])} in {period.label}. It also had {listed(parts[2:])}.",
-        )
-    )
-    asked = stream.pick(sorted(amounts))
-    return _Asked(
-        context,
-        _lookup_question(stream, ITEMS[asked], name, period.label),
-        f"{_capital(ITEMS[asked])} of {name} in {period.label} was {amounts[asked]}.",
-    )
+    return _lookup(stream, economy, quarter, stream.integer(3, 4), sentence_context)
 
 
-def _pair(stream: Stream, economy: Economy, quarter: Quarter) -> tuple[str, Period, Period, int, int] | None:
-    """An item with two different positive figures: of this period, and of the one a year or a quarter
-    before."""
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """Items with two different positive figures: of a period, and of the one a year or a quarter before."""
+
+    period: Period
+    earlier: Period
+    figures: dict[str, tuple[int, int]]
+
+
+def _moves(stream: Stream, economy: Economy, quarter: Quarter) -> _Moves:
     company, period = quarter.company, _period(stream, quarter)
     earlier = period.previous() if period.quarter and stream.chance(0.4) else period.year_before()
     now, before = (economy.statement(company.ticker, one, quarter.filed_at) for one in (period, earlier))
-    rising = stream.chance(
-        0.5
-    )  # first the direction and then the item, so that both directions are equally frequent
-    items = []
+    figures = {}
     for item in ITEMS:
         if item in now.values and item != "earnings_per_share":
             sign = -1 if item in OUTFLOWS else 1
-            first, second = sign * now[item], sign * before[item]
-            if first > 0 and second > 0 and first != second and (first > second) == rising:
-                items.append(item)
-    if not items:
-        return None
-    item = stream.pick(items)
-    return item, period, earlier, abs(now[item]), abs(before[item])
+            pair = sign * now[item], sign * before[item]
+            if min(pair) > 0 and pair[0] != pair[1]:
+                figures[item] = pair
+    return _Moves(period, earlier, figures)
+
+
+def _rising_or_falling(stream: Stream, moves: _Moves) -> str | None:
+    """An item: first the direction is drawn and then the item, so that both directions are equally
+    frequent."""
+    rising = stream.chance(0.5)
+    items = [item for item, (now, before) in moves.figures.items() if (now > before) == rising]
+    return stream.pick(items) if items else None
+
+
+_DIRECTIONS = (
+    "Did {owned} rise or fall in {period}?",
+    "In which direction did {owned} move in {period}?",
+    "Did {owned} go up or down in {period}?",
+)
+
+
+def direction_answer(name: str, period: str, item: str, rising: bool) -> str:
+    """The answer of a direction question; as in look-ups, the item stands right before what is asked for."""
+    return f"In {period}, {name}'s {item} {'rose' if rising else 'fell'}."
+
+
+def direction_verb(stream: Stream, now: int, before: int) -> str:
+    """A verb for the move from one figure to another."""
+    change = abs(now - before)
+    size = "small" if change < 0.02 * before else "large" if change > 0.15 * before else "middle"
+    direction = "up" if now > before else "down"
+    return expand(stream.pick(sections("words")[f"rose {size} {direction}"]), stream, {})
+
+
+def direction_context(
+    stream: Stream, name: str, period: str, figures: dict[str, tuple[int, int]], unit: str
+) -> str:
+    """A few sentences on how items moved; `figures`: of the period and of the one before, by item."""
+    clauses = []
+    for item, (now, before) in figures.items():
+        amounts = ("", "", f" to {now:,} {unit}", f" from {before:,} to {now:,} {unit}")
+        clauses.append(f"{item} {direction_verb(stream, now, before)}{stream.pick(amounts)}")
+    lead = stream.pick(
+        (f"In {period}, {name}'s {{}}.", f"In {period} {name}'s {{}}.", f"{name}'s {{}} in {period}.")
+    )
+    first, rest = clauses[0], clauses[1:]
+    if rest and stream.chance(0.5):
+        first += stream.pick((", while ", " and ", ", and ", " as ")) + rest.pop(0)
+    return " ".join(
+        [
+            lead.format(first),
+            *(f"{stream.pick(('Its', 'The', 'Meanwhile,', 'Also,'))} {clause}." for clause in rest),
+        ]
+    )
 
 
 def _direction_worded(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked | None:
-    found = _pair(stream, economy, quarter)
-    if found is None:
+    moves = _moves(stream, economy, quarter)
+    item = _rising_or_falling(stream, moves)
+    if item is None:
         return None
-    item, period, earlier, now, before = found
-    company, name = quarter.company, ITEMS[item]
-    ups = "up" if now > before else "down"
-    size = (
-        "small"
-        if abs(now - before) < 0.02 * before
-        else "large"
-        if abs(now - before) > 0.15 * before
-        else "middle"
-    )
-    verb = expand(stream.pick(sections("words")[f"rose {size} {ups}"]), stream, {})
-    a, b, owner = f"{now:,} {company.unit}", f"{before:,} {company.unit}", company.name
-    context = stream.pick(
-        (
-            f"{_capital(name)} of {owner} {verb} from {b} in {earlier.label} to {a} in {period.label}.",
-            f"In {period.label}, {name} of {owner} {verb} to {a} from {b} in {earlier.label}.",
-            f"{_capital(name)} of {owner} {verb} in {period.label}, to {a}. In {earlier.label} it was {b}.",
-            f"In {period.label} {name} of {owner} {verb}, to {a}.",
-        )
-    )
-    question = stream.pick(
-        (
-            f"Did {name} of {owner} rise or fall in {period.label}?",
-            f"In which direction did {name} of {owner} move in {period.label}?",
-            f"Did the {name} of {owner} go up or down in {period.label}?",
-        )
-    )
+    others = stream.sample([one for one in moves.figures if one != item], stream.integer(1, 3))
+    told = stream.sample([item, *others], 4)
+    name, period = quarter.company.name, moves.period.label
+    now, before = moves.figures[item]
     return _Asked(
-        context,
-        question,
-        f"{_capital(name)} of {owner} {'rose' if now > before else 'fell'} in {period.label}.",
+        direction_context(
+            stream, name, period, {ITEMS[one]: moves.figures[one] for one in told}, quarter.company.unit
+        ),
+        _question(stream, _DIRECTIONS, ITEMS[item], name, period),
+        direction_answer(name, period, ITEMS[item], now > before),
     )
+
+
+_COMPARISONS = (
+    "Was {owned} higher or lower in {period} than in {earlier}?",
+    "Compare {owned} in {period} with {earlier}: was it higher or lower?",
+)
 
 
 def _comparison_numeric(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked | None:
-    found = _pair(stream, economy, quarter)
-    if found is None:
+    moves = _moves(stream, economy, quarter)
+    item = _rising_or_falling(stream, moves)
+    if item is None:
         return None
-    item, period, earlier, now, before = found
-    company, name, owner = quarter.company, ITEMS[item], quarter.company.name
-    a, b = f"{now:,} {company.unit}", f"{before:,} {company.unit}"
+    name, unit, owned = ITEMS[item], quarter.company.unit, f"{quarter.company.name}'s {ITEMS[item]}"
+    period, earlier = moves.period.label, moves.earlier.label
+    lines = list(zip((period, earlier), moves.figures[item]))
+    (first, a), (second, b) = stream.sample(lines, 2)
     context = stream.pick(
         (
-            f"{_capital(name)} of {owner} was {a} in {period.label} and {b} in {earlier.label}.",
-            f"{_capital(name)} of {owner} was {b} in {earlier.label} and {a} in {period.label}.",
-            f"{_capital(name)} of {owner}\n{period.label}: {a}\n{earlier.label}: {b}",
-            f"{_capital(name)} of {owner}\n{earlier.label}: {b}\n{period.label}: {a}",
+            f"{owned} was {a:,} {unit} in {first} and {b:,} {unit} in {second}.",
+            f"{owned}\n- {first}: {a:,} {unit}\n- {second}: {b:,} {unit}",
         )
     )
-    question = stream.pick(
-        (
-            f"Was {name} of {owner} higher or lower in {period.label} than in {earlier.label}?",
-            f"Compare {name} of {owner} in {period.label} with {earlier.label}: was it higher or lower?",
-        )
-    )
-    word = "higher" if now > before else "lower"
+    now, before = moves.figures[item]
+    templates = tuple(template.replace("{earlier}", earlier) for template in _COMPARISONS)
     return _Asked(
         context,
-        question,
-        f"{_capital(name)} of {owner} was {word} in {period.label} than in {earlier.label}.",
+        _question(stream, templates, name, quarter.company.name, period),
+        f"In {period}, {owned} was {'higher' if now > before else 'lower'} than in {earlier}.",
     )
 
 
@@ -348,14 +397,14 @@ def _which_quarter(stream: Stream, economy: Economy, quarter: Quarter) -> _Asked
         period = period.previous()
     if stream.chance(0.7):
         values = dict(reversed(values.items()))
-    name = f"{ITEMS[item]} of {company.name}"
+    name = f"{company.name}'s {ITEMS[item]}"
     return _extreme(
         stream,
         values,
         company.unit,
-        head=_capital(name),
+        head=name,
         question=f"In which quarter was {name} {{extreme}}?",
-        answer=f"{_capital(name)} was {{extreme}} in {{label}}.",
+        answer=f"{name} was {{extreme}} in {{label}}.",
     )
 
 
@@ -367,7 +416,7 @@ def _extreme(
     labels = [label for label, value in values.items() if value == wanted(values.values())]
     if len(values) < 3 or len(labels) > 1:
         return None
-    context = "\n".join([head, *(f"{label}: {value:,} {unit}" for label, value in values.items())])
+    context = "\n".join([head, *(f"- {label}: {value:,} {unit}" for label, value in values.items())])
     return _Asked(context, question.format(extreme=extreme), answer.format(extreme=extreme, label=labels[0]))
 
 
