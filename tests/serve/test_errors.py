@@ -276,7 +276,7 @@ def test_the_extremes_of_what_is_allowed_give_an_answer(
     client: openai.OpenAI, extreme: dict[str, Any]
 ) -> None:
     answer = client.chat.completions.create(**CHAT, extra_body=extreme)
-    assert answer.choices[0].finish_reason == "length"
+    assert answer.usage.completion_tokens >= 1
 
 
 def test_garbage_on_the_socket_does_no_harm(http: httpx.Client) -> None:
