@@ -32,7 +32,7 @@ from mintage.train.loop import TrainResult, train
 from mintage.workspace import Card, Workspace
 
 STAGES = ("corpus", "tokenizer", "shards", "pretrain", "tune", "evaluate")
-DEVELOPMENT_MEGABYTES = 0.05  # of text for each source, measured at every evaluation during training
+DEVELOPMENT_MEGABYTES = 0.02  # of text for each source, measured at every evaluation during training
 console = Console(highlight=False)
 
 
