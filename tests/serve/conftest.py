@@ -33,8 +33,8 @@ Serve = Callable[..., AbstractContextManager[str]]
 
 
 def random_model(vocab_size: int, context: int) -> Transformer:
-    """A model whose weights are all random, so that it says ever new things; it never ends by itself, because
-    the logits of control tokens are 0 while hundreds of others are drawn around 0."""
+    """A model whose weights are all random, so that it says ever new things; greedy, it never ends by
+    itself, because the logits of control tokens are 0 while hundreds of others are drawn around 0."""
     config = ModelConfig(
         hidden_size=32,
         intermediate_size=64,

@@ -171,7 +171,9 @@ def test_text_parts_and_the_developer_role_mean_what_they_should(client: openai.
 
 
 def test_max_completion_tokens_is_max_tokens(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model="tiny", messages=QUESTION, max_completion_tokens=7)
+    answer = client.chat.completions.create(
+        model="tiny", messages=QUESTION, max_completion_tokens=7, temperature=0
+    )
     assert answer.usage.completion_tokens == 7
 
 
@@ -219,7 +221,7 @@ def test_a_long_answer_does_not_hold_up_a_short_one(client: openai.OpenAI) -> No
     ended: list[str] = []
 
     def run(name: str, max_tokens: int) -> None:
-        ask(client, max_tokens=max_tokens)
+        ask(client, max_tokens=max_tokens, temperature=0)
         ended.append(name)
 
     long = threading.Thread(target=run, args=("long", 200))

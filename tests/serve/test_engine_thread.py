@@ -15,7 +15,11 @@ import pytest
 from mintage.generate.engine import Delta, Engine
 from tests.serve.conftest import Serve, connect
 
-CHAT: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "Revenue?"}]}
+CHAT: dict[str, Any] = {
+    "model": "tiny",
+    "messages": [{"role": "user", "content": "Revenue?"}],
+    "temperature": 0,  # a greedy answer of the test's model never ends by itself
+}
 
 
 class Paced(Engine):
@@ -127,7 +131,7 @@ def test_choices_are_admitted_together_or_not_at_all(serve: Serve, paced: Paced)
 def test_a_client_that_goes_away_frees_the_engine_within_a_token(
     serve: Serve, paced: Paced, path: str, streamed: bool
 ) -> None:
-    body = {"model": "tiny", "stream": streamed, "max_tokens": 200}
+    body = {"model": "tiny", "stream": streamed, "max_tokens": 200, "temperature": 0}
     body |= {"messages": CHAT["messages"]} if path == "chat/completions" else {"prompt": "Revenue"}
     with serving(serve, paced) as (address, _):
         request = in_background(lambda: httpx.post(f"{address}/v1/{path}", json=body, timeout=0.5))
