@@ -53,8 +53,8 @@ class ModelConfig:
             or not self.tie_word_embeddings
         ):
             raise ValueError(
-                'initialization "lookup" needs the qwen3 layout, tied embeddings, at least two layers and two '
-                "heads, and as many key-value heads as heads"
+                'initialization "lookup" needs the qwen3 layout, tied embeddings, at least two layers and '
+                "two heads, and as many key-value heads as heads"
             )
         if self.layout == "llama" and self.hidden_size % self.num_attention_heads:
             raise ValueError(

@@ -19,13 +19,14 @@ token that stood there, and the tied head predicts it.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from mintage.model.attention import Attention
 from mintage.model.config import ModelConfig
-from mintage.model.transformer import Transformer
+from mintage.model.transformer import Layer, Transformer
 
 EMBEDDING = 0.15  # deviation of the token slot, and the size of the constant
 EMBEDDING_NOISE = 0.01
@@ -55,7 +56,8 @@ def initialize_lookup(model: Transformer, generator: torch.Generator) -> None:
     normal(embedding, EMBEDDING_NOISE)
     normal(embedding[:, :slot], EMBEDDING)
     embedding[:, constant] = EMBEDDING
-    for layer in model.model.layers:
+    layers = cast(list[Layer], list(model.model.layers))
+    for layer in layers:
         attention, feed_forward = layer.self_attn, layer.mlp
         for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
             normal(projection.weight, ATTENTION_NOISE)
@@ -67,9 +69,8 @@ def initialize_lookup(model: Transformer, generator: torch.Generator) -> None:
             norm.weight.fill_(1.0)
         attention.q_norm.weight.fill_(SHARPNESS)
     model.model.norm.weight.fill_(1.0)
-    first, second = (layer.self_attn for layer in model.model.layers[:2])
-    look_back(first, config, slot, constant)
-    look_up(second, config, slot, generator)
+    look_back(layers[0].self_attn, config, slot, constant)
+    look_up(layers[1].self_attn, config, slot, generator)
 
 
 def frequencies(config: ModelConfig) -> Tensor:

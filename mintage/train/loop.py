@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -40,16 +41,24 @@ class Batch(Protocol):
 class Plan(Protocol):
     """What fixes every batch of a run."""
 
-    hash: str
-    steps: int
-    ledger_root: str
-    knowledge_cutoff: Any
+    @property
+    def hash(self) -> str: ...
+
+    @property
+    def steps(self) -> int: ...
+
+    @property
+    def ledger_root(self) -> str: ...
+
+    @property
+    def knowledge_cutoff(self) -> datetime | None: ...
 
 
 class Loader(Protocol):
     """The batch of step s, s from 0, as a pure function of (plan, s)."""
 
-    plan: Plan
+    @property
+    def plan(self) -> Plan: ...
 
     def prefetch(self, start: int, stop: int) -> Iterator[Any]:
         """The batches of steps start to stop - 1."""
