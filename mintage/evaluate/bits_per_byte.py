@@ -71,8 +71,9 @@ def measure(
     """Score documents by (source, month of publication), months as `2019-07`.
 
     Args:
-        model: predicts the next token; left in the mode (train or eval) that it came in.
-        documents: held-out documents, ids with the end-of-text token.
+        model: predicts the next token; left in the mode (train or eval) that it came in. documents: held-out
+        documents, ids with the end-of-text token. Where one has a mask, only the tokens that
+            it marks count, and its `bytes` must be those of their text.
         context: window length in tokens.
         end_of_text_id: stands before each document's first token, as it does in training.
     """
@@ -82,7 +83,8 @@ def measure(
     keyed = []
     for document in documents:
         month = f"{document.available_at:%Y-%m}" if document.available_at else UNDATED
-        sizes[document.source, month] += (document.bytes, len(document.ids), 1)
+        counted = len(document.ids) if document.mask is None else int(document.mask.sum())
+        sizes[document.source, month] += (document.bytes, counted, 1)
         keyed.append(((document.source, month), document))
     training = model.training
     model.eval()
@@ -109,8 +111,9 @@ def batches(
     windows = []
     for key, document in keyed:
         stream = np.concatenate([[end_of_text_id], document.ids]).astype(np.int64)
+        counts = np.ones(len(document.ids), bool) if document.mask is None else document.mask.astype(bool)
         for start in range(0, len(stream) - 1, context):
-            windows.append((key, stream[start : start + context + 1]))
+            windows.append((key, stream[start : start + context + 1], counts[start : start + context]))
     windows.sort(key=lambda window: -len(window[1]))
     position = 0
     while position < len(windows):
@@ -119,11 +122,11 @@ def batches(
         inputs_BT = np.zeros((len(chunk), width), np.int64)
         targets_BT = np.zeros((len(chunk), width), np.int64)
         mask_BT = np.zeros((len(chunk), width), bool)
-        for row, (_, window) in enumerate(chunk):
+        for row, (_, window, counted) in enumerate(chunk):
             inputs_BT[row, : len(window) - 1] = window[:-1]
             targets_BT[row, : len(window) - 1] = window[1:]
-            mask_BT[row, : len(window) - 1] = True
-        yield [key for key, _ in chunk], inputs_BT, targets_BT, mask_BT
+            mask_BT[row, : len(window) - 1] = counted
+        yield [key for key, *_ in chunk], inputs_BT, targets_BT, mask_BT
         position += len(chunk)
 
 

@@ -65,10 +65,9 @@ def initialize_lookup(model: Transformer, generator: torch.Generator) -> None:
         normal(feed_forward.up_proj.weight, FEED_FORWARD_NOISE)
         feed_forward.down_proj.weight.zero_()
         attention.o_proj.weight.zero_()
-        for norm in (layer.input_layernorm, layer.post_attention_layernorm, attention.k_norm):
-            norm.weight.fill_(1.0)
-        attention.q_norm.weight.fill_(SHARPNESS)
-    model.model.norm.weight.fill_(1.0)
+    for name, parameter in model.named_parameters():
+        if parameter.dim() == 1:
+            parameter.fill_(SHARPNESS if name.endswith("q_norm.weight") else 1.0)
     look_back(layers[0].self_attn, config, slot, constant)
     look_up(layers[1].self_attn, config, slot, generator)
 

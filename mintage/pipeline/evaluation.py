@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -148,7 +149,7 @@ def scores(
     parts: list[dict[str, dict[str, Score]]] = []
     for late in (False, True):
         chosen = [
-            document
+            dataclasses.replace(document, mask=None)
             for document in held_out
             if late == bool(cutoff and document.available_at and document.available_at > cutoff)
         ]

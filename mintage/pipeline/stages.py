@@ -3,6 +3,7 @@ is skipped."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import time
@@ -25,7 +26,7 @@ from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain
 from mintage.recipe import Recipe, Stage
 from mintage.tokens import shards as token_shards
 from mintage.tokens import tokenizer as tokenizers
-from mintage.tokens.loader import Loader, documents
+from mintage.tokens.loader import DocumentTokens, Loader, documents
 from mintage.tokens.plan import Plan
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.train.loop import TrainResult, train
@@ -320,7 +321,7 @@ def run_training(
     mixed = {name for phase in stage.plan.phases for name in phase.mix}
     development = bits_per_byte.capped(
         (
-            document
+            answers_only(document, loaded) if stage.plan.layout == "documents" else whole(document)
             for document in documents(shards_directory, split="development", as_of=recipe.cutoff)
             if document.source in mixed
         ),
@@ -340,6 +341,19 @@ def run_training(
         tokenizer_directory=tokenizer_directory,
         evaluate=evaluate if development else None,
     )
+
+
+def whole(document: DocumentTokens) -> DocumentTokens:
+    """The document with every token counted, as in windows of running text."""
+    return dataclasses.replace(document, mask=None)
+
+
+def answers_only(document: DocumentTokens, tokenizer: Tokenizer) -> DocumentTokens:
+    """A chat measured by its answers, which are what tuning learns; a text as it is."""
+    if document.mask is None:
+        return document
+    answers = tokenizer.decode(document.ids[document.mask.astype(bool)].tolist())
+    return dataclasses.replace(document, bytes=max(1, len(answers.encode())))
 
 
 def licence_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from datetime import UTC, datetime
 
@@ -123,3 +124,18 @@ def test_a_smaller_cap_takes_a_subset_and_at_least_one_document() -> None:
     small = bits_per_byte.capped(DOCUMENTS, 1e-6)
     assert {item.source for item in small} == {"a", "b"}
     assert {item.doc_id for item in small} < {item.doc_id for item in large}
+
+
+def test_a_mask_counts_only_the_tokens_that_it_marks(model: Transformer) -> None:
+    whole = DOCUMENTS[2]
+    mask = np.zeros(len(whole.ids), np.uint8)
+    mask[5:9] = 1
+    masked = bits_per_byte.measure(model, [dataclasses.replace(whole, mask=mask)], CONTEXT, END)["a"][
+        "2019-02"
+    ]
+    rest = bits_per_byte.measure(model, [dataclasses.replace(whole, mask=1 - mask)], CONTEXT, END)["a"][
+        "2019-02"
+    ]
+    both = bits_per_byte.measure(model, [whole], CONTEXT, END)["a"]["2019-02"]
+    assert (masked.tokens, rest.tokens) == (4, len(whole.ids) - 4)
+    assert masked.bits + rest.bits == pytest.approx(both.bits, rel=1e-6)

@@ -6,23 +6,23 @@ import pytest
 
 from mintage.evaluate.questions import Question, commonest_answers, grade
 
-CONTEXT = "Company: Acmelan\nPeriod: 2019\nCash: 10 million\nRevenue: 1,234 million\nNet income: 56 million\n"
+CONTEXT = "Acmelan, 2019\n- cash: 10 million\n- revenue: 1,234 million\n- net income: 56 million\n"
 QUESTIONS = [
     Question(
         "lookup_key_value",
-        CONTEXT + f"What was the {label.lower()} of Acmelan in 2019?",
-        f"{label} of Acmelan in 2019 was {figure} million.",
+        CONTEXT + f"What was the {label} of Acmelan in 2019?",
+        f"In 2019, Acmelan's {label} was {figure} million.",
     )
-    for label, figure in (("Cash", "10"), ("Revenue", "1,234"), ("Revenue", "1,234"), ("Net income", "56"))
+    for label, figure in (("cash", "10"), ("revenue", "1,234"), ("revenue", "1,234"), ("net income", "56"))
 ]
 
 
 def test_exact_answers_and_right_form_are_counted_apart() -> None:
     answers = [
-        "Cash of Acmelan in 2019 was 10 million.",
-        "Revenue of Acmelan in 2019 was 1,235 million.",  # the right form, the wrong figure
-        "Revenue of Acmelan rose.",  # no figure at all
-        "Net income of Acmelan in 2019 was 56 million.",
+        "In 2019, Acmelan's cash was 10 million.",
+        "In 2019, Acmelan's revenue was 1,235 million.",  # the right form, the wrong figure
+        "In 2019, Acmelan's revenue rose.",  # no figure at all
+        "In 2019, Acmelan's net income was 56 million.",
     ]
     row = grade(QUESTIONS, answers, {})["lookup_key_value"]
     assert (row["questions"], row["exact"], row["right_form"]) == (4, 0.5, 0.75)
