@@ -38,7 +38,9 @@ def test_failed_publication_leaves_the_old_artifact_and_nothing_else(tmp_path: P
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_full_disk_is_one_clear_error_and_nothing_is_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_is_one_clear_error_and_nothing_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
