@@ -1,6 +1,8 @@
-"""Write the tables of docs/results.md anew from the JSON in bench/results: `python bench/tables.py` (`--check` only looks).
+"""Write the tables of docs/results.md anew from the JSON in bench/results: `python bench/tables.py`
+(`--check` only looks).
 
-Each table stands between `<!-- table: NAME -->` and `<!-- end -->`; whatever else is on the page is left alone.
+Each table stands between `<!-- table: NAME -->` and `<!-- end -->`; whatever else is on the page is left
+alone.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results"
@@ -38,7 +39,8 @@ def report(name: str) -> str:
         for source, score in results["bits_per_byte"].items()
     ]
     stages = "; ".join(
-        f"{stage['stage']}: {stage['steps']:,} steps, {stage['tokens'] / 1e6:.2f} M tokens, {stage['seconds'] / 60:.1f} minutes"
+        f"{stage['stage']}: {stage['steps']:,} steps, {stage['tokens'] / 1e6:.2f} M tokens, "
+        f"{stage['seconds'] / 60:.1f} minutes"
         for stage in results["training"]
     )
     parts = [
@@ -64,7 +66,7 @@ def report(name: str) -> str:
         parts.append(f"Over all kinds: {exact:.0%} exact.")
     for sample in results["samples"]:
         text = " ".join((sample["prompt"] + sample["text"]).split())
-        parts.append(f"> **{sample['prompt']}**{text[len(sample['prompt']):]}")
+        parts.append(f"> **{sample['prompt']}**{text[len(sample['prompt']) :]}")
     return "\n\n".join(parts)
 
 
