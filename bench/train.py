@@ -137,7 +137,7 @@ def trainer(size: Size, compiled: bool) -> tuple[Step, int]:
     peer.current_gradient_accumulation_steps = 1
 
     def step(inputs_BT: np.ndarray, targets_BT: np.ndarray) -> float:
-        # The model shifts labels itself: position t is asked for inputs[t + 1], and the last one goes without.
+        # The model shifts labels itself: position t is asked for inputs[t + 1].
         inputs = {"input_ids": torch.from_numpy(inputs_BT), "labels": torch.from_numpy(inputs_BT)}
         loss = peer.training_step(wrapped, inputs)
         peer.accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
