@@ -187,7 +187,7 @@ def served_answer(workspace: Workspace, card: Card, prompt: str) -> Proof:
 
 def figures_of(text: str) -> list[str]:
     """The figures of a text, with their separators."""
-    return re.findall(r"\d[\d,]*(?:\.\d+)?", text)
+    return re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?", text)
 
 
 def verify(workspace: Workspace, name: str, replay: bool) -> None:

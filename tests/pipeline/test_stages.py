@@ -143,3 +143,8 @@ def test_card_round_trip(built: tuple[Path, Workspace]) -> None:
     _, workspace = built
     for card in workspace.cards():
         assert Card.read(workspace.path(card.kind, card.name)) == card
+
+
+def test_figures_of_a_text_keep_separators_and_leave_punctuation() -> None:
+    text = "In 2018, Acme's revenue was 1,234.5 million (12%), up from 987."
+    assert proofs.figures_of(text) == ["2018", "1,234.5", "12", "987"]

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mintage.corpus.document import Document, chat_text
@@ -120,6 +120,8 @@ def test_weights_are_rounded_to_the_nearest_thousandth() -> None:
     layout=st.sampled_from(["windows", "documents"]),
     shard_tokens=st.sampled_from([30, 1 << 27]),
 )
+@example(lengths=[8, 16, 8, 24, 0], context=8, batch=2, layout="documents", shard_tokens=30)
+@example(lengths=[23], context=8, batch=1, layout="windows", shard_tokens=30)
 @QUICK
 def test_each_pass_uses_every_token_exactly_once_as_a_target(
     lengths, context, batch, layout, shard_tokens
@@ -158,7 +160,7 @@ def test_each_pass_uses_every_token_exactly_once_as_a_target(
             got = loader.batch(step)
             assert got.inputs_BT.shape == got.targets_BT.shape == got.mask_BT.shape
             for inputs, targets, mask in zip(got.inputs_BT, got.targets_BT, got.mask_BT):
-                assert mask[: mask.sum()].all() and (targets[~mask] == PAD_ID).all()
+                assert mask[0] and mask[: mask.sum()].all() and (targets[~mask] == PAD_ID).all()
                 if row < units * passes:
                     taken[row // units].update(zip(inputs[mask].tolist(), targets[mask].tolist()))
                 row += 1
@@ -366,6 +368,15 @@ def test_a_replaced_document_is_read_until_the_day_of_its_successor(tmp_path: Pa
         assert [leaf[0] for leaf in plan.ledger] == [(first if expected == old else second).doc_id]
         seen = {token for step in range(10) for token in loader.batch(step).inputs_BT.flat}
         assert seen <= {*characters().encode(expected), 0, PAD_ID}
+
+
+def test_a_copy_is_left_out(tmp_path: Path) -> None:
+    text, other = distinct_texts([50, 30])
+    first, copy, third = document("1", text, 1), document("2", text + " ", 2), document("3", other, 3)
+    directory = build(tmp_path, [copy, third, first])
+    for moment in (day(9), None):
+        plan = Plan.build(directory, plan_settings(1, 8, 2), moment)
+        assert {leaf[0] for leaf in plan.ledger} == {first.doc_id, third.doc_id}
 
 
 def test_ledger_root_is_the_sha256_of_its_lines(tmp_path: Path) -> None:
