@@ -189,11 +189,11 @@ def test_sample_is_bounded_proportional_and_independent_of_order(monkeypatch: py
 
 
 def test_noise_cannot_fill_the_memory_with_distinct_words() -> None:
-    noise = [f"word{number}x word{number}y" for number in range(100)]
+    noise = [chr(0x4E00 + number) * 3 for number in range(100)]
     kept = list(module.few_words(["the rate rose", *noise, "rose the rate"], 200))
     assert kept[0] == "the rate rose" and kept[-1] == "rose the rate"
     distinct = {word for piece in kept for word in module.WORD.findall(piece)}
-    assert 180 < sum(len(word) for word in distinct) <= 200
+    assert 180 < sum(len(word.encode()) for word in distinct) <= 200
 
 
 def test_chats_train_on_their_contents_and_not_on_their_json() -> None:
