@@ -16,8 +16,8 @@ from mintage.train.settings import TrainSettings
 if TYPE_CHECKING:
     from mintage.train.loop import Batch
 
-# Rows whose logits exist at a time. Measured on a CPU: best or near it from 2K to 50K entries, and never behind
-# logits built whole.
+# Rows whose logits exist at a time. Measured on a CPU: best or near it from 2K to 50K entries, and never
+# behind logits built whole.
 CHUNK = 512
 
 
