@@ -68,7 +68,7 @@ class Loader(Protocol):
 Objective = Callable[[Transformer, Batch, TrainSettings], tuple[Tensor, int]]
 
 
-class Interrupted(Exception):
+class Interrupted(MintageError):
     """Ctrl-C or SIGTERM came; the step was finished and a checkpoint written. `exit_code` is 130 or 143."""
 
     def __init__(self, signal_number: int, step: int, steps: int, path: Path):

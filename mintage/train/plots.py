@@ -34,6 +34,7 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
         panels[panel].set_title(label, fontsize=9, color=INK, loc="left")
     _bits_per_byte(panels["B"], rows)
     panels["R"].set_ylim(0, None)
+    panels["G"].set_yscale("log")  # the first steps are far above all others
     panels["T"].set_ylim(0, None)
     for axes in panels.values():
         axes.grid(color=GRID, linewidth=0.8)
@@ -41,7 +42,7 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(GRID)
         axes.tick_params(labelsize=8, colors=INK, length=0)
-        axes.set_xlim(0, max((row["step"] for row in rows), default=1))
+        axes.set_xlim(0, 1.01 * max((row["step"] for row in rows), default=1))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
