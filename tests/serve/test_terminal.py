@@ -100,6 +100,12 @@ class Terminal:
         before, _, self.seen = self.seen.partition(wanted)
         return before + wanted
 
+    def begins(self) -> None:
+        """Wait for the first characters of an answer: a Ctrl-C before it begins would come too early."""
+        while len(self.seen.strip()) < 8:
+            assert select.select([self.controller], [], [], 60)[0], self.seen
+            self.seen += os.read(self.controller, 4096).decode(errors="replace")
+
 
 def make_controlling() -> None:
     """Make the child's standard input its controlling terminal, so that Ctrl-C reaches it."""
@@ -117,7 +123,9 @@ def test_a_conversation_at_a_terminal(engine: Engine, model_directory: Path) -> 
         terminal.until("> ")
         terminal.type("Revenue?\n")
         terminal.until("Revenue?")
-        terminal.until("(stopped)", typing="\x03")
+        terminal.begins()
+        terminal.type("\x03")
+        terminal.until("(stopped)")
         terminal.until("/quit leaves", typing="\x03")
         terminal.until("> ")
         terminal.type("/nonsense\n")
