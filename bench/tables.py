@@ -70,7 +70,66 @@ def report(name: str) -> str:
     return "\n\n".join(parts)
 
 
+def train() -> str:
+    """Training speed against peers: milliseconds a step in each mode, and how often ours fits into a peer's
+    step."""
+    parts = []
+    for name in ("10m", "51m"):
+        path = RESULTS / f"train-{name}.json"
+        if not path.exists():
+            continue
+        result = json.loads(path.read_text())["sizes"][name]
+        rows = [
+            [
+                variant,
+                f"{row['milliseconds']:,.0f} ({row['quartiles'][0]:,.0f} to {row['quartiles'][1]:,.0f})",
+                f"{row['tokens_per_second']:,.0f}",
+                f"{row['share_of_sgemm']:.0%}",
+            ]
+            for variant, row in result["variants"].items()
+        ]
+        header = ["contender", "ms a step, median (quartiles)", "tokens/s", "share of the sgemm ceiling"]
+        parts.append(
+            f"**{name}**: {result['sgemm_gflops']['median']:.0f} GFLOP/s of sgemm, interleaved rounds."
+        )
+        parts.append(table(header, rows))
+        for peer, ratio in result["times_faster_than"].items():
+            parts.append(
+                f"Better mode against better mode, ours is {ratio['ratio']:.2f} times as fast as {peer} "
+                f"(95% interval {ratio['low']:.2f} to {ratio['high']:.2f})."
+            )
+    return "\n\n".join(parts)
+
+
+def quality() -> str:
+    """Bits per byte in the same minutes: every trial on the development split, the chosen ones on the test
+    split."""
+    result = json.loads((RESULTS / "quality.json").read_text())
+    rows = [
+        [
+            f"{side}, rate {row['rate']:g}",
+            f"{row['parameters'] / 1e6:.2f} M",
+            f"{row['tokens'] / 1e6:.2f} M",
+            f"{row['cpu_seconds']:.0f}",
+            f"{row['development']:.3f}",
+            f"{row['test']:.3f}" if row == result["best"][side] else "",
+        ]
+        for side, trials in result["trials"].items()
+        for row in trials
+    ]
+    header = ["trial", "parameters", "tokens", "CPU seconds", "development", "test"]
+    return (
+        f"{result['minutes']:g} minutes a run, {result['threads']} thread(s) each, "
+        f"{result['jobs']} side by side. "
+        f"Ours reaches {result['test_ratio']:.3f} of the peer's bits per byte on the test split.\n\n"
+        + table(header, rows)
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
+    "train": train,
+    "quality": quality,
+} | {
     name: lambda name=name: report(name) for name in ("quickstart", "sandbox-10m", "fed-10m", "earnings-10m")
 }
 
@@ -80,7 +139,7 @@ def page(text: str) -> str:
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
-        if not (RESULTS / f"{name}.json").exists():
+        if not list(RESULTS.glob(f"{name}*.json")):
             return match[0]
         return f"<!-- table: {name} -->\n{TABLES[name]()}\n<!-- end -->"
 

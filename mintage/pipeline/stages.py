@@ -317,6 +317,7 @@ def run_training(
     shards_directory = workspace.path("shards", shards_card.name)
     tokenizer_directory = workspace.path("tokenizers", tokenizer_card.name)
     loaded = Tokenizer.load(tokenizer_directory)
+    token_shards.Shards.open(shards_directory).require_tokenizer(loaded)
     context = stage.plan.phases[-1].context
     mixed = {name for phase in stage.plan.phases for name in phase.mix}
     development = bits_per_byte.capped(

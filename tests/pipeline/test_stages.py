@@ -12,6 +12,7 @@ import pytest
 from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.pipeline import evaluation, lineage, proofs, stages
+from mintage.tokens import tokenizer as tokenizers
 from mintage.workspace import Card, Workspace, file_sha256
 from tests.conftest import write_tiny_recipe
 
@@ -148,3 +149,12 @@ def test_card_round_trip(built: tuple[Path, Workspace]) -> None:
 def test_figures_of_a_text_keep_separators_and_leave_punctuation() -> None:
     text = "In 2018, Acme's revenue was 1,234.5 million (12%), up from 987."
     assert proofs.figures_of(text) == ["2018", "1,234.5", "12", "987"]
+
+
+def test_tokenizer_that_does_not_match_the_shards_is_refused(built: tuple[Path, Workspace]) -> None:
+    path, workspace = built
+    settings = tokenizers.TokenizerSettings(vocab_size=280)
+    other = tokenizers.train(settings, ["other words, another tokenizer"] * 9)
+    other.save(workspace.path("tokenizers", "tiny"))
+    with pytest.raises(MintageError, match="tokenizer"):
+        stages.run(recipes.load(path, ["pretrain.train.seed=9"]), workspace, until="pretrain")
