@@ -1,22 +1,27 @@
-"""Training speed on a CPU against a plain nanoGPT-style loop and transformers' Trainer, in one process.
+"""Training speed on a CPU against a plain nanoGPT-style loop and transformers' Trainer, interleaved.
 
     python bench/train.py                   # both sizes, all threads of a quiet machine, about 40 minutes
     python bench/train.py --tiny --rounds 3 # does it run
 
-Every contender does the same work in every round: forward, backward, clip to 1.0, fused AdamW, loss read
-back, on the same tokens of the same shapes; the order changes from round to round. Each implementation is
-judged in the better of its two modes (eager, compiled), by median. Ratios are of medians with a bootstrap
-95% interval over rounds.
+Every contender lives in a process of its own, of which one works at a time, and does the same work in every
+round: forward, backward, clip to 1.0, fused AdamW, loss read back, on the same tokens of the same shapes; the
+order changes from round to round. Each implementation is judged in the better of its two modes (eager,
+compiled), by median. Ratios are of medians with a bootstrap 95% interval over rounds.
+
+Mintage tells the C library to keep freed memory (`mintage.train.memory`); the peers run as they come. What
+that setting alone is worth is shown by one more contender, `nanogpt_kept`: the plain loop with it.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +43,7 @@ from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
 from mintage.tokens.loader import Batch
 from mintage.train.loop import take_step
+from mintage.train.memory import keep_freed_memory
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
 from mintage.workspace import code_version
@@ -83,6 +89,7 @@ def ours(size: Size, compiled: bool) -> tuple[Step, int]:
         num_hidden_layers=s.layers, num_attention_heads=s.heads, num_key_value_heads=s.heads,
         head_dim=s.width // s.heads, max_position_embeddings=s.context,
     )  # fmt: skip
+    keep_freed_memory()
     model = Transformer(config)
     initialize(model, 0)
     settings = TrainSettings(OptimizerSettings("adamw", learning_rate=RATE))
@@ -149,7 +156,41 @@ def trainer(size: Size, compiled: bool) -> tuple[Step, int]:
     return step, sum(parameter.numel() for parameter in model.parameters())
 
 
-CONTENDERS = {"mintage": ours, "nanogpt": nanogpt, "trainer": trainer}
+def nanogpt_kept(size: Size, compiled: bool) -> tuple[Step, int]:
+    """The plain loop with Mintage's setting of the C library."""
+    keep_freed_memory()
+    return nanogpt(size, compiled)
+
+
+CONTENDERS = {"mintage": ours, "nanogpt": nanogpt, "trainer": trainer, "nanogpt_kept": nanogpt_kept}
+
+
+def work(variant: str, size_name: str) -> None:
+    """A contender's process: builds it, then takes `steps` steps for every line `seed steps` on stdin and
+    answers on stdout."""
+    name, mode = variant.split()
+    size = (SIZES | TINY)[size_name]
+    channel = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints goes to stderr
+    torch.manual_seed(0)
+    step, parameters = CONTENDERS[name](size, mode == "compiled")
+    start = time.perf_counter()
+    losses = [step(*batch) for batch in batches_of(size, 2**32, 3)]
+    warmup = round(time.perf_counter() - start, 2)
+    print(json.dumps({"parameters": parameters, "warmup": warmup, "losses": losses}), file=channel)
+    for line in sys.stdin:
+        batches = batches_of(size, *map(int, line.split()))
+        start, cpu = time.perf_counter(), time.process_time()
+        losses = [step(*batch) for batch in batches]
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        print(json.dumps({"seconds": seconds / len(batches), "cores": cpu / seconds}), file=channel)
+
+
+def batches_of(size: Size, seed: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Random tokens and the tokens after them."""
+    shape = size.shape
+    tokens = np.random.default_rng(seed).integers(0, shape.vocabulary, (count, size.rows, shape.context + 1))
+    return [(np.ascontiguousarray(t[:, :-1]), np.ascontiguousarray(t[:, 1:])) for t in tokens]
 
 
 def sgemm_gflops(side: int = 2048) -> float:
@@ -160,49 +201,43 @@ def sgemm_gflops(side: int = 2048) -> float:
     return 2 * side**3 / (time.perf_counter() - start) / 1e9
 
 
-def measure(size: Size, rounds: int, steps: int, modes: list[str]) -> dict:
+def measure(size_name: str, rounds: int, steps: int, modes: list[str], threads: int) -> dict:
     """Seconds per step of every contender in every round, interleaved."""
-    generator = np.random.default_rng(0)
-
-    def batch() -> tuple[np.ndarray, np.ndarray]:
-        tokens = generator.integers(0, size.shape.vocabulary, (size.rows, size.shape.context + 1))
-        return np.ascontiguousarray(tokens[:, :-1]), np.ascontiguousarray(tokens[:, 1:])
-
-    ready, warmup, parameters = {}, {}, {}
-    for name, make in CONTENDERS.items():
-        for mode in modes:
-            torch.manual_seed(0)
-            step, parameters[name] = make(size, mode == "compiled")
-            start = time.perf_counter()
-            losses = [step(*batch()) for _ in range(3)]
-            warmup[f"{name} {mode}"] = round(time.perf_counter() - start, 2)
-            assert all(np.isfinite(losses)), (name, mode, losses)
-            ready[f"{name} {mode}"] = step
-            print(
-                f"  {name} {mode}: ready, {parameters[name]:,} parameters, loss {losses[0]:.3f}", flush=True
-            )
-    seconds: dict[str, list[float]] = {name: [] for name in ready}
-    ceiling, cores = [], []
-    order = list(ready)
-    for number in range(rounds):
-        random.Random(number).shuffle(order)
-        batches = [batch() for _ in range(steps)]
-        ceiling += [sgemm_gflops() for _ in range(3)]
-        wall, cpu = time.perf_counter(), time.process_time()
-        for name in order:
-            start = time.perf_counter()
-            for inputs_BT, targets_BT in batches:
-                ready[name](inputs_BT, targets_BT)
-            seconds[name].append((time.perf_counter() - start) / steps)
-        cores.append((time.process_time() - cpu) / (time.perf_counter() - wall))
-        shown = ", ".join(f"{name} {seconds[name][-1] * 1e3:.0f} ms" for name in ready)
-        print(f"  round {number + 1}/{rounds}: {shown}", flush=True)
+    variants = [f"{name} {mode}" for name in CONTENDERS for mode in modes]
+    workers, warmup, parameters = {}, {}, {}
+    try:
+        for variant in variants:
+            command = [sys.executable, __file__, "--work", variant, size_name, "--threads", str(threads)]
+            pipe = subprocess.PIPE
+            workers[variant] = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+            ready = json.loads(workers[variant].stdout.readline())
+            assert all(np.isfinite(ready["losses"])), (variant, ready)
+            warmup[variant], parameters[variant.split()[0]] = ready["warmup"], ready["parameters"]
+            print(f"  {variant}: ready, {ready['parameters']:,} parameters", flush=True)
+        seconds: dict[str, list[float]] = {variant: [] for variant in variants}
+        cores: dict[str, list[float]] = {variant: [] for variant in variants}
+        ceiling: list[float] = []
+        order = list(variants)
+        for number in range(rounds):
+            random.Random(number).shuffle(order)
+            ceiling += [sgemm_gflops() for _ in range(3)]
+            for variant in order:
+                print(number, steps, file=workers[variant].stdin)
+                answer = json.loads(workers[variant].stdout.readline())
+                seconds[variant].append(answer["seconds"])
+                cores[variant].append(answer["cores"])
+            shown = ", ".join(f"{variant} {seconds[variant][-1] * 1e3:.0f} ms" for variant in variants)
+            print(f"  round {number + 1}/{rounds}: {shown}", flush=True)
+    finally:
+        for worker in workers.values():
+            worker.kill()
+            worker.wait()
     return {
         "seconds_per_step": seconds,
+        "cores_received": cores,
         "warmup_seconds": warmup,
         "parameters": parameters,
         "sgemm_gflops": ceiling,
-        "cores_received": cores,
     }
 
 
@@ -232,7 +267,7 @@ def summarize(size: Size, raw: dict) -> dict:
             "share_of_sgemm": round(flops / median / 1e9 / ceiling, 3),
         }
     better = {
-        name: min((v for v in table if v.startswith(name)), key=lambda v: table[v]["milliseconds"])
+        name: min((v for v in table if v.split()[0] == name), key=lambda v: table[v]["milliseconds"])
         for name in CONTENDERS
     }
     own = raw["seconds_per_step"][better["mintage"]]
@@ -250,7 +285,7 @@ def summarize(size: Size, raw: dict) -> dict:
             "median": round(statistics.median(raw["sgemm_gflops"]), 1),
             "p90": round(ceiling, 1),
         },
-        "cores_received": round(statistics.median(raw["cores_received"]), 2),
+        "cores_received": round(statistics.median(itertools.chain(*raw["cores_received"].values())), 2),
         "flops_of_ours_over_nanogpt": round(own_flops / gpt_flops, 4),
     }
 
@@ -264,8 +299,11 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", choices=["eager", "compiled"], default=["eager", "compiled"])
     parser.add_argument("--tiny", action="store_true", help="one tiny size, to see that everything runs")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--work", nargs=2, metavar=("VARIANT", "SIZE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    if arguments.work:
+        return work(*arguments.work)
     import transformers
 
     report = {
@@ -279,8 +317,7 @@ def main() -> None:
     }
     for name, size in (TINY if arguments.tiny else {n: SIZES[n] for n in arguments.sizes}).items():
         print(f"{name}: {size}", flush=True)
-        raw = measure(size, arguments.rounds, arguments.steps, arguments.modes)
-        torch.compiler.reset()
+        raw = measure(name, arguments.rounds, arguments.steps, arguments.modes, arguments.threads)
         report["sizes"][name] = {"size": repr(size), **summarize(size, raw), "raw": raw}
         shown = {key: value for key, value in report["sizes"][name].items() if key != "raw"}
         print(json.dumps(shown, indent=1), flush=True)

@@ -22,6 +22,7 @@ from torch.optim import Optimizer
 from mintage.errors import MintageError
 from mintage.model.transformer import Transformer
 from mintage.train import checkpoint
+from mintage.train.memory import keep_freed_memory
 from mintage.train.monitor import Monitor
 from mintage.train.objectives import next_token
 from mintage.train.optimizers import build_optimizers, set_learning_rate, state_tensors
@@ -132,6 +133,8 @@ def train(
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     device = next(model.parameters()).device
+    if device.type == "cpu":
+        keep_freed_memory()
     steps = loader.plan.steps
     optimizers = build_optimizers(model, settings.optimizer)
     window = torch.zeros(5, device=device)

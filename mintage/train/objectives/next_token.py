@@ -71,7 +71,7 @@ def _forward_and_gradients(
     narrow = hidden_ND.dtype if hidden_ND.dtype.itemsize < weight_VD.dtype.itemsize else weight_VD.dtype
     hidden_ND, head_VD = hidden_ND.to(narrow), weight_VD.to(narrow)
     hidden_gradient_ND = torch.empty_like(hidden_ND) if needed[0] else None
-    weight_gradient_VD = torch.zeros_like(weight_VD) if needed[1] else None
+    weight_gradient_VD = torch.empty_like(weight_VD) if needed[1] else None
     buffer_CV = _buffer(min(CHUNK, rows), vocabulary, hidden_ND)
     losses_N = torch.empty(rows, dtype=weight_VD.dtype, device=weight_VD.device)
     tiny = torch.finfo(weight_VD.dtype).tiny
@@ -97,6 +97,8 @@ def _forward_and_gradients(
             scaled_CD = (chunk_CD * factor_C1).to(narrow) if z_loss else chunk_CD
             if narrow == weight_VD.dtype:
                 weight_gradient_VD.addmm_(p_CV.T, scaled_CD, beta=0 if start == 0 else 1)
+            elif start == 0:
+                weight_gradient_VD.copy_(p_CV.T @ scaled_CD)
             else:
                 weight_gradient_VD += p_CV.T @ scaled_CD
     return losses_N.sum(), hidden_gradient_ND, weight_gradient_VD

@@ -1,0 +1,194 @@
+"""How bytes come from the world: live over HTTP, politely, or replayed from recorded responses."""
+
+from __future__ import annotations
+
+import email.utils
+import gzip
+import hashlib
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from mintage.errors import MintageError
+
+REQUESTS_PER_SECOND = 2.0  # to a host without a rate of its own
+ATTEMPTS = 5
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 120.0  # seconds
+TIMEOUT = 60.0  # seconds without a byte
+RETRIED = {408, 425, 429, 500, 502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One address to fetch, and what is known about it before.
+
+    `immutable` says that its content never changes, so a stored answer is not asked for again. `check` raises
+    ValueError for a body that is not what was asked for, whatever the status says. `note` is kept beside the
+    stored answer, for the parser. `headers` may hold secrets; they are never stored.
+    """
+
+    url: str
+    immutable: bool = False
+    check: Callable[[bytes], None] | None = None
+    note: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Response:
+    """What a host answered; `headers` have lower-case names. A body was decompressed where the transfer was
+    compressed."""
+
+    url: str
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    retrieved_at: datetime
+
+
+class Refused(Exception):
+    """An address that gave no usable answer: refused, missing, empty, cut off, or an error in the body."""
+
+    def __init__(self, url: str, reason: str):
+        super().__init__(f"{url}: {reason}")
+        self.url, self.reason = url, reason
+
+
+class Transport(Protocol):
+    """Anything that answers a request."""
+
+    def get(self, request: Request, headers: Mapping[str, str]) -> Response:
+        """Fetch, with these headers added (validators of a conditional request).
+
+        Raises:
+            Refused: no usable answer.
+        """
+
+
+class Replay:
+    """Recorded responses by URL: folders with a MANIFEST.json of {url, file, sha256}, files plain or .gz."""
+
+    def __init__(self, folders: list[Path]):
+        self.files: dict[str, tuple[Path, str]] = {}
+        for folder in folders:
+            try:
+                manifest = json.loads((folder / "MANIFEST.json").read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                raise MintageError(
+                    f"{folder}: no MANIFEST.json; a folder of recorded responses lists its files there"
+                ) from None
+            for entry in manifest:
+                self.files[entry["url"]] = (folder / entry["file"], entry["sha256"])
+
+    def get(self, request: Request, headers: Mapping[str, str]) -> Response:
+        """The recorded answer; the recording's own time is not known, so the file's stands for it."""
+        if request.url not in self.files:
+            raise Refused(request.url, "not among the recorded responses")
+        path, sha256 = self.files[request.url]
+        try:
+            body = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        except (OSError, EOFError) as error:
+            raise Refused(request.url, f"the recording {path.name} cannot be read: {error}") from None
+        if hashlib.sha256(body).hexdigest() != sha256:
+            raise Refused(request.url, f"the recording {path.name} is not the one that the manifest names")
+        retrieved_at = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
+        return Response(request.url, 200, {}, body, retrieved_at)
+
+
+class Live:
+    """Requests over HTTP: never faster than each host's rate, a declared User-Agent, retries that obey
+    Retry-After."""
+
+    def __init__(
+        self,
+        user_agent: str,
+        rates: Mapping[str, float] | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        transport: Any = None,
+    ):
+        """`rates` are requests per second by host; `sleep` and httpx's `transport` are given by tests."""
+        import httpx
+
+        self.errors = (httpx.TransportError, httpx.DecodingError)
+        headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"}
+        self.client = httpx.Client(
+            headers=headers, timeout=TIMEOUT, follow_redirects=True, transport=transport
+        )
+        self.buckets = {host: TokenBucket(rate, sleep) for host, rate in (rates or {}).items()}
+        self.sleep = sleep
+
+    def get(self, request: Request, headers: Mapping[str, str]) -> Response:
+        """Fetch; a busy or broken host is asked again after a pause."""
+        host = urlsplit(request.url).hostname or ""
+        bucket = self.buckets.setdefault(host, TokenBucket(REQUESTS_PER_SECOND, self.sleep))
+        for attempt in range(1, ATTEMPTS + 1):
+            bucket.take()
+            try:
+                answer = self.client.get(request.url, headers={**request.headers, **headers})
+            except self.errors as error:
+                reason, asked = f"{type(error).__name__}: {error}", None
+            else:
+                if answer.status_code not in RETRIED:
+                    return accepted(request, answer.status_code, dict(answer.headers), answer.content)
+                reason = f"HTTP {answer.status_code}"
+                asked = retry_after(answer.headers.get("retry-after"))
+            if asked is not None and asked > LONGEST_PAUSE:
+                raise Refused(request.url, f"{reason}; the host asks to wait {asked:,.0f} seconds")
+            if attempt < ATTEMPTS:
+                pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.5)
+                self.sleep(pause if asked is None else asked + random.uniform(0, 1))
+        raise Refused(request.url, f"{reason}, {ATTEMPTS} times")
+
+
+def accepted(request: Request, status: int, headers: dict[str, str], body: bytes) -> Response:
+    """The response, if it is a usable one (200 with a body, or 304).
+
+    Raises:
+        Refused: it is not.
+    """
+    if status == 403:
+        mend = "check the contact that the request declares, and ask less often"
+        raise Refused(request.url, f"HTTP 403: the host refuses; {mend}")
+    if status not in (200, 304):
+        raise Refused(request.url, f"HTTP {status}")
+    if status == 200 and not body:
+        raise Refused(request.url, "the body is empty")
+    lower = {name.lower(): value for name, value in headers.items()}
+    return Response(request.url, status, lower, body, datetime.now(UTC).replace(microsecond=0))
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds that a Retry-After header asks for: a number, or a date (RFC 9110)."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(0.0, (email.utils.parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+class TokenBucket:
+    """At most `rate` takings a second, and no burst beyond one."""
+
+    def __init__(self, rate: float, sleep: Callable[[float], None]):
+        self.interval, self.sleep = 1 / rate, sleep
+        self.next, self.lock = 0.0, threading.Lock()
+
+    def take(self) -> None:
+        """Wait for one's turn."""
+        with self.lock:
+            now = time.monotonic()
+            turn = max(now, self.next)
+            self.next = turn + self.interval
+        if turn > now:
+            self.sleep(turn - now)
