@@ -44,6 +44,7 @@ from mintage.tokens import shards, tokenizer
 from mintage.tokens.loader import Batch, Loader, documents
 from mintage.tokens.plan import Phase, Plan, PlanSettings
 from mintage.train.loop import take_step as our_step
+from mintage.train.memory import keep_freed_memory
 from mintage.train.optimizers import build_optimizers
 from mintage.train.schedules import learning_rate_factor
 from mintage.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
@@ -126,6 +127,7 @@ def ours(folder: Path, vocabulary: int, rate: float) -> tuple[nn.Module, Callabl
         hidden_size=192, intermediate_size=512, num_hidden_layers=3, num_attention_heads=3,
         num_key_value_heads=3, head_dim=64, max_position_embeddings=CONTEXT,
     ).with_vocabulary(vocabulary)  # fmt: skip
+    keep_freed_memory()
     model = Transformer(config)
     initialize(model, 1)
     settings = TrainSettings(OptimizerSettings("adamw", learning_rate=rate))

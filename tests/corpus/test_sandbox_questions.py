@@ -141,13 +141,16 @@ def test_questions_draw_only_on_reports_that_were_filed_and_are_dated_with_the_l
     settings = SandboxSource(companies=12, years=1, megabytes=0.7, questions=0.4)
     companies = simulate(settings).companies
     filed: dict[tuple[str, str], datetime] = {}  # the first report of a company and quarter
-    compared = 0
+    compared = disguised = 0
     for document in generate(settings):
         assert document.available_at is not None
         if document.source == "sandbox_filings":
             key = (companies[document.entities[0].id].name, str(document.period_end))
             filed.setdefault(key, document.available_at)
         elif document.source == "sandbox_questions":
+            if dict(document.entities).get("ticker") is None:
+                disguised += 1
+                continue
             own = (companies[document.entities[0].id].name, str(document.period_end))
             assert document.available_at == filed[own]
             if document.title == "which_company":
@@ -156,6 +159,20 @@ def test_questions_draw_only_on_reports_that_were_filed_and_are_dated_with_the_l
                     assert filed[name, str(document.period_end)] <= document.available_at
                     compared += 1
     assert compared > 20
+    assert disguised > 100
+
+
+def test_about_half_of_the_questions_are_about_a_company_that_the_economy_does_not_know() -> None:
+    settings = SandboxSource(companies=12, years=1, megabytes=0.7, questions=0.4)
+    names = [company.name for company in simulate(settings).companies.values()]
+    unknown = 0
+    questions = [document for document in generate(settings) if document.source == "sandbox_questions"]
+    for document in questions:
+        answer = json.loads(document.text)[1]["content"]
+        if document.title != "which_company" and not any(name in answer for name in names):
+            unknown += 1
+            assert "ticker" not in dict(document.entities)
+    assert 0.35 < unknown / len(questions) < 0.65
 
 
 def test_what_ends_a_drill_can_be_read_from_its_beginning() -> None:

@@ -21,6 +21,7 @@ from mintage.corpus.sources.sandbox.clock import Period
 from mintage.corpus.sources.sandbox.facts import OUTFLOWS, ratio_tenths
 from mintage.corpus.sources.sandbox.filings import reported_period
 from mintage.corpus.sources.sandbox.grammar import expand, sections
+from mintage.corpus.sources.sandbox.names import company_name
 from mintage.corpus.sources.sandbox.prose import LICENCE, Pacer, listed
 from mintage.corpus.sources.sandbox.randomness import Stream
 from mintage.corpus.sources.sandbox.tables import Company, Economy, Quarter, Statement
@@ -40,6 +41,11 @@ _TURNS = (
     "lookup_sentence",
     "direction_worded",
 )  # how often each is asked
+
+# The share of the questions in which the company goes by a name that the economy does not know. Where all
+# names are known, a small model learns them by heart, and gives one of them to whatever company it is asked
+# about.
+DISGUISED = 0.5
 
 # One name for each item, so that the words of a question are the words of its context.
 ITEMS = {
@@ -93,6 +99,10 @@ class _Asked:
     question: str
     answer: str
 
+    def renamed(self, name: str, other: str) -> _Asked:
+        """The same about a company of another name."""
+        return _Asked(*(text.replace(name, other) for text in (self.context, self.question, self.answer)))
+
 
 def write_questions(seed: int, economy: Economy, quarter: Quarter, pacer: Pacer) -> Iterator[Document]:
     """Questions about the report of this quarter (and older ones), as many as the pacer grants; they draw on
@@ -109,6 +119,9 @@ def write_questions(seed: int, economy: Economy, quarter: Quarter, pacer: Pacer)
         if pair is None or pair.context + pair.question in asked:
             continue
         asked.add(pair.context + pair.question)
+        disguised = stream.chance(DISGUISED)
+        if disguised:
+            pair = pair.renamed(company.name, company_name(stream))
         text = chat_text(
             [
                 {"role": "user", "content": f"{pair.context}\n{pair.question}"},
@@ -128,7 +141,7 @@ def write_questions(seed: int, economy: Economy, quarter: Quarter, pacer: Pacer)
             date_precision="second",
             published_at=at,
             period_end=quarter.period.end,
-            entities=[("ticker", company.ticker), ("question_kind", kind)],
+            entities=[*([] if disguised else [("ticker", company.ticker)]), ("question_kind", kind)],
         )
 
 
