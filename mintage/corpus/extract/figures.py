@@ -82,8 +82,8 @@ def number(value: Decimal | int, places: int | None = None) -> str:
 def quantity(value: Decimal | int, unit: str, scale: int | None = None) -> str:
     """A figure with its scale and unit in words: `391,035 million US dollars`, `5.30 US dollars per share`.
 
-    `value` is the full value in `unit` (of "percent": 32 for 32 percent), and `scale` one of `SCALES`' values;
-    without one it is `prose_scale`'s. No digit is lost whatever the scale.
+    `value` is the full value in `unit` (of "percent": 32 for 32 percent), and `scale` one of the values of
+    `SCALES`; without one it is `prose_scale`'s. No digit is lost whatever the scale.
     """
     scale = prose_scale(value) if scale is None else scale
     shown = number(divided(value, scale))
@@ -93,11 +93,9 @@ def quantity(value: Decimal | int, unit: str, scale: int | None = None) -> str:
 
 def divided(value: Decimal | int, scale: int) -> Decimal:
     """The value in a scale (a power of ten), without loss and without superfluous zeros after the point."""
-    exact = Decimal(value)
     if scale == 1:
-        return exact
-    result = EXACT.divide(exact, Decimal(scale))
-    return result.quantize(Decimal(1)) if result == result.to_integral_value() else result.normalize(EXACT)
+        return Decimal(value)
+    return EXACT.divide(Decimal(value), Decimal(scale)).normalize(EXACT)
 
 
 def prose_scale(value: Decimal | int) -> int:
