@@ -1,0 +1,172 @@
+"""EDGAR's addresses and indexes: tickers, the filings of a company, the filings of a period."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from mintage.corpus.sources.edgar.times import Clock, accepted_at, became_public, clock_of, day_of
+
+ARCHIVES = "https://www.sec.gov/Archives/edgar"
+DATA = "https://data.sec.gov"
+TICKERS = "https://www.sec.gov/files/company_tickers.json"
+
+SUBMISSIONS = re.compile(rf"{DATA}/submissions/CIK(\d{{10}})(?:-submissions-\d{{3}})?\.json")
+COMPANYFACTS = re.compile(rf"{DATA}/api/xbrl/companyfacts/CIK(\d{{10}})\.json")
+FILING = re.compile(rf"{ARCHIVES}/data/(\d+)/\d{{18}}/(\d{{10}}-\d\d-\d{{6}})\.txt")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A filing as an index names it. `accepted` is as a submissions JSON writes it ("" elsewhere); what it
+    means, `times` tells."""
+
+    cik: str
+    accession: str
+    form: str
+    filed: date
+    accepted: str = ""
+
+
+def submissions_url(cik: str) -> str:
+    """Where the filings of a company (a CIK of ten digits) are listed."""
+    return f"{DATA}/submissions/CIK{cik}.json"
+
+
+def companyfacts_url(cik: str) -> str:
+    """Where the figures of a company are."""
+    return f"{DATA}/api/xbrl/companyfacts/CIK{cik}.json"
+
+
+def filing_url(cik: str, accession: str) -> str:
+    """Where a filing's whole submission is."""
+    return f"{ARCHIVES}/data/{int(cik)}/{accession.replace('-', '')}/{accession}.txt"
+
+
+def is_json(body: bytes) -> None:
+    """Check that an answer is a JSON object.
+
+    Raises:
+        ValueError: it is something else, such as an error page, or was cut off.
+    """
+    if not body.lstrip().startswith(b"{"):
+        raise ValueError(f"{page_title(body)} in place of JSON")
+    try:
+        json.loads(body)
+    except ValueError as error:
+        raise ValueError(f"broken JSON: {error}") from None
+
+
+def is_master_index(body: bytes) -> None:
+    """Check that an answer is a whole index by CIK.
+
+    Raises:
+        ValueError: it is something else, or was cut off.
+    """
+    if b"CIK|Company Name|Form Type|Date Filed|" not in body[:5_000]:
+        raise ValueError(f"{page_title(body)} in place of an index")
+    if not body.endswith(b"\n"):
+        raise ValueError("an index cut off in the middle of a line")
+
+
+def page_title(body: bytes) -> str:
+    """What a page calls itself: its title, or its first words."""
+    found = re.search(rb"<title>\s*(.*?)\s*</title>", body, re.IGNORECASE | re.DOTALL)
+    words = found[1] if found else body[:60]
+    return f"a page {words.decode('utf-8', errors='replace')!r}"
+
+
+def read_tickers(body: bytes) -> dict[str, tuple[str, str]]:
+    """CIK of ten digits and name by ticker, from company_tickers.json."""
+    return {
+        row["ticker"].upper(): (str(row["cik_str"]).zfill(10), row["title"])
+        for row in json.loads(body).values()
+    }
+
+
+def read_submissions(body: bytes, cik: str) -> list[Listed]:
+    """The filings of a submissions JSON, or of one of its continuation files."""
+    answer = json.loads(body)
+    columns = answer["filings"]["recent"] if "filings" in answer else answer
+    return [
+        Listed(cik, accession, form, day_of(filed), accepted)
+        for accession, form, filed, accepted in zip(
+            columns["accessionNumber"],
+            columns["form"],
+            columns["filingDate"],
+            columns["acceptanceDateTime"],
+            strict=True,
+        )
+    ]
+
+
+def continuations(body: bytes, since: date | None, until: date | None) -> list[str]:
+    """Addresses of the continuation files of a submissions JSON that reach into a period."""
+    return [
+        f"{DATA}/submissions/{file['name']}"
+        for file in json.loads(body)["filings"]["files"]
+        if (since is None or day_of(file["filingTo"]) >= since)
+        and (until is None or day_of(file["filingFrom"]) <= until)
+    ]
+
+
+def tickers_of(body: bytes) -> list[str]:
+    """The tickers of the company of a submissions JSON; none in a continuation file."""
+    tickers: list[str] = json.loads(body).get("tickers", [])
+    return tickers
+
+
+def acceptances(listed: list[Listed]) -> dict[str, datetime]:
+    """When each filing of one filer became public (UTC), by accession number."""
+    clock: Clock = clock_of(one.accepted for one in listed)
+    return {one.accession: became_public(accepted_at(one.accepted, clock), one.filed)[0] for one in listed}
+
+
+def read_master_index(body: bytes) -> Iterator[Listed]:
+    """The filings of a daily or quarterly index by CIK (`master.idx`: fields between bars, which no company
+    name can shift as in the columns of `form.idx`)."""
+    for line in body.decode("latin-1").splitlines():
+        fields = line.split("|")
+        accession = re.search(r"(\d{10}-\d\d-\d{6})\.txt$", fields[-1])
+        if len(fields) == 5 and accession:
+            yield Listed(fields[0].zfill(10), accession[1], fields[2], day_of(fields[3]))
+
+
+def index_urls(since: date, until: date) -> list[tuple[date, str]]:
+    """The quarterly indexes of a period, each with its quarter's first day."""
+    quarters = []
+    year, quarter = since.year, (since.month + 2) // 3
+    while (first := date(year, quarter * 3 - 2, 1)) <= until:
+        quarters.append((first, f"{ARCHIVES}/full-index/{year}/QTR{quarter}/master.idx"))
+        year, quarter = (year + 1, 1) if quarter == 4 else (year, quarter + 1)
+    return quarters
+
+
+def daily_folder(first: date) -> str:
+    """Where the daily indexes of the quarter that begins on a day are."""
+    return f"{ARCHIVES}/daily-index/{first.year}/QTR{(first.month + 2) // 3}/"
+
+
+def daily_names(body: bytes, since: date, until: date) -> list[str]:
+    """The names of the daily indexes of a period among those in a folder's index.json."""
+    names = []
+    for item in json.loads(body)["directory"]["item"]:
+        found = re.fullmatch(r"master\.(\d{8})\.idx", item["name"])
+        if found and since <= day_of(found[1]) <= until:
+            names.append(item["name"])
+    return sorted(names)
+
+
+def last_day(first: date) -> date:
+    """The last day of the quarter that begins on a day."""
+    year, month = (first.year + 1, 1) if first.month == 10 else (first.year, first.month + 3)
+    return date(year, month, 1) - timedelta(days=1)
+
+
+def business_days(since: date, until: date) -> int:
+    """How many Mondays to Fridays a period has, both ends included."""
+    days = (since + timedelta(days=number) for number in range((until - since).days + 1))
+    return sum(day.weekday() < 5 for day in days)
