@@ -57,6 +57,8 @@ class Sampling:
     def __post_init__(self) -> None:
         _check_number("max_tokens", self.max_tokens, 1, math.inf)
         _check_number("temperature", self.temperature, 0.0, 2.0)
+        if 0 < self.temperature < 1e-4:  # a logit divided by almost nothing is no number in single precision
+            raise SamplingError("temperature", "0, which is greedy, or at least 0.0001 is expected")
         _check_number("top_k", self.top_k, 0, math.inf)
         _check_number("top_p", self.top_p, 0.0, 1.0, above=True)
         _check_number("min_p", self.min_p, 0.0, 1.0)
