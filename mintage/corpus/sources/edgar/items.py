@@ -17,8 +17,8 @@ from mintage.corpus.sources.edgar.submission import base_form
 
 HEADING = re.compile(
     r"^[\s#*_|>]*"
-    r"(?:P(?:ART|art)\s+(?P<part>IV|I{1,3})\b[\s,.:;\-–—|*_]*)?"
-    r"I(?:TEM|tem)(?:S|s)?[\s|*_.]*"
+    r"(?:(?:P(?:ART|art)\s+(?:IV|I{1,3})|S(?:ECTION|ection)\s+\d)\b[^\n]{0,80}?[\s#*_|]*)?"
+    r"(?P<from>I(?:TEM|tem)(?:S|s)?)[\s|*_.]*"
     r"(?P<item>\d{1,2}\.\d\d|\d{1,2}(?:\s?[A-K]|\(?[A-Ka-k]\)?)?)(?![A-Za-z0-9])(?:\(T\))?"
     r"(?:\s*(?:,|&|and|AND|to|through)\s*(?:I(?:TEM|tem)\s*)?\d{1,2}(?:\.\d\d|[A-K])?(?![A-Za-z0-9]))*"
     r"(?P<title>.*)$",
@@ -26,10 +26,18 @@ HEADING = re.compile(
 )
 PART = re.compile(r"^[\s#*_|>]*P(?:ART|art)\s+(?P<part>I{1,2})\b(?P<rest>.*)$", re.MULTILINE)
 PAGE_NUMBER = re.compile(r"(?:\s|\||\.)[\[(]?(?:F-|S-)?\d{1,3}[\])]?(?:\s*[-–—,]\s*(?:F-)?\d{1,3})?[\s|*_]*$")
+ITEM = re.compile(r"\bI(?:TEM|tem)S?s?\s+\d{1,2}[A-K]?\b")
 LINK = re.compile(r"\[([^\]\n]*)\]\([^)\n]*\)")
+TAIL = re.compile(
+    r"^[\s#*_|]*(?:(?P<signatures>SIGNATURES?|Signatures?)|(?P<exhibits>(?:EXHIBIT INDEX|Exhibit Index|"
+    r"INDEX TO EXHIBITS|Index to Exhibits))|(?P<statements>(?:INDEX|Index) (?:TO|to) (?:.{0,30})"
+    r"(?:FINANCIAL STATEMENTS|Financial Statements)))[\s#*_|:.]*$",
+    re.MULTILINE,
+)
 MARKS = " \t\xa0.:;,-–—|*_#()[]"
 
 LONGEST_HEADING = 300  # characters; longer lines are sentences that begin with an item's name
+LONGEST_TITLE = 150  # characters of a title in the line below its item's number
 MOST_WEIGHT = 14.0  # log2 of characters: texts of 16,000 characters and more weigh the same
 LEAST_ITEMS = 3  # in an annual or quarterly report; fewer are chance finds. Amendments may have one
 
@@ -46,8 +54,11 @@ QUARTERLY_TITLES = {
 
 @dataclass(frozen=True)
 class Section:
-    """One item: its key (`item7`, `part2.item1A`, `item2.02`; `cover` for what stands before the first), its
-    heading in one line, and its text, heading included."""
+    """One item: its key, its heading in one line, and its text, heading included.
+
+    Keys are `item7`, `part2.item1A`, `item2.02`; `cover` for what stands before the first item, and for what
+    follows the last `signatures`, `exhibits` (their index) and `statements`.
+    """
 
     key: str
     heading: str
@@ -79,6 +90,22 @@ def cut(text: str, form: str) -> list[Section]:
     ends = [candidate.begin for _, candidate in chosen[1:]] + [len(text)]
     for (key, candidate), end in zip(chosen, ends, strict=True):
         sections.append(Section(key, candidate.heading, text[candidate.begin : end].strip()))
+    return sections[:-1] + without_tail(sections[-1])
+
+
+def without_tail(last: Section) -> list[Section]:
+    """The last item, and what follows it in sections of their own: the signatures and what is behind them,
+    and after a 10-K's item 16, a mere summary, the statements and the index of exhibits as well."""
+    marks: list[tuple[str, int]] = []
+    for match in TAIL.finditer(last.text):
+        kind = str(match.lastgroup)
+        begins = marks or kind == "signatures" or last.key == "item16"
+        if begins and match.start() > 0 and kind not in (mark for mark, _ in marks):
+            marks.append((kind, match.start()))
+    ends = [begin for _, begin in marks] + [len(last.text)]
+    sections = [Section(last.key, last.heading, last.text[: ends[0]].strip())]
+    for (kind, begin), end in zip(marks, ends[1:], strict=True):
+        sections.append(Section(kind, kind.capitalize(), last.text[begin:end].strip()))
     return sections
 
 
@@ -109,9 +136,18 @@ def candidates(text: str, form: str) -> list[Candidate]:
             keys = tuple(f"{part}.item{item}" for part in parts_of(bare, before[-1] if before else None))
         else:
             keys = (f"item{item}",)
-        heading = " ".join(re.sub(r"[#*_|\\]+", " ", line).split())
+        heading = one_line(line[match.start("from") - match.start() :] if "](" not in match.group() else line)
+        if not bare:
+            following = text[match.end() :].lstrip(MARKS + "\n").split("\n", 1)[0]
+            if len(following) <= LONGEST_TITLE:
+                heading = one_line(f"{heading} {following}")
         found.append(Candidate(keys, heading, match.start(), match.end()))
     return found
+
+
+def one_line(heading: str) -> str:
+    """A heading without marks of Markdown and line ends."""
+    return " ".join(re.sub(r"[#*_|\\]+", " ", heading).split())
 
 
 def parts_of(title: str, before: str | None) -> list[str]:
@@ -136,7 +172,7 @@ def best_chain(found: Sequence[Candidate], form: str, length: int) -> list[tuple
         for key in candidate.keys
         if (place := place_of(key, form)) is not None
     ]
-    nexts = [candidate.begin for candidate in found[1:]] + [length]
+    nexts = [*(candidate.begin for candidate in found[1:]), length][: len(found)]
     weights = [
         1 + min(math.log2(1 + max(0, following - candidate.end)), MOST_WEIGHT)
         for candidate, following in zip(found, nexts, strict=True)
@@ -158,10 +194,11 @@ def best_chain(found: Sequence[Candidate], form: str, length: int) -> list[tuple
 
 
 def without_contents(text: str) -> str:
-    """A cover without the table of contents: the lines that name a part or an item are dropped."""
-    lines = [
-        line
-        for line in text.split("\n")
-        if not (HEADING.match(LINK.sub(r"\1", line)) or PART.match(LINK.sub(r"\1", line)))
-    ]
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    """A cover without the table of contents: tables that name several items are left out, and lines that
+    name a part or an item."""
+    blocks = []
+    for block in re.split(r"\n{2,}", LINK.sub(r"\1", text)):
+        lines = [line for line in block.split("\n") if not (HEADING.match(line) or PART.match(line))]
+        if lines and not (block.startswith("|") and len(ITEM.findall(block)) >= LEAST_ITEMS):
+            blocks.append("\n".join(lines))
+    return "\n\n".join(blocks).strip()

@@ -19,7 +19,6 @@ from mintage.corpus.sources.edgar.times import became_public
 from mintage.corpus.sources.report import SourceReport
 from mintage.errors import MintageError
 
-
 MOST_DAILY_INDEXES = 10  # in a quarter; for more days the quarter's own index is smaller
 
 
