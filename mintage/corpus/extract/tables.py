@@ -1,0 +1,317 @@
+"""HTML tables to Markdown tables: one logical column a figure, one header row, units in a caption line.
+
+Filings draw a table on a fine grid: spacer columns, a currency sign, its number and a closing parenthesis in
+cells of their own, headers over any number of grid columns. Here cells are intervals of grid columns. The
+pieces of a number are merged first; then the intervals that overlap make the logical columns, narrowest
+first, so that a header which covers several of them is known as such and labels each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from lxml import etree
+
+from mintage.corpus.extract.tree import SUPERSCRIPT, clean, read_style
+
+_CURRENCY = r"(?:(?:US|C|A|R|NZ|HK|S)?[$]|[€£¥₹])"
+_OPENING = re.compile(rf"[-–(]?{_CURRENCY}[-–(]?|\(")
+_CLOSING = re.compile(r"\)?\s*(?:%|bps|pts|x|¢)?\s*\)?")
+_NUMBER = re.compile(
+    rf"[-–+(]{{0,2}}\s*{_CURRENCY}?\s*[-–+(]?\s*(?:\d[\d,]*(?:\.\d+)?|\.\d+)\s*\)?\s*(?:%|bps|pts|x|¢)?\s*\)?"
+)
+_DASH = re.compile(rf"\(?{_CURRENCY}?\s*(?:[-–—―]+|N/?[AM]|\*+)\s*\)?\s*%?\s*\)?", re.IGNORECASE)
+_PERIOD = re.compile(r".{0,60}\b(?:19|20)\d\d\b.{0,40}", re.DOTALL)
+_UNITS = re.compile(r"\b(?:thousand|million|billion|crore|lakh)s?\b|\b(?:in|per) (?:u\.?s\.? )?dollars\b", re.IGNORECASE)
+_MARK = re.compile(rf"\s*{SUPERSCRIPT}\([^)]*\)")
+_SCALES = {"3": "thousands", "6": "millions", "9": "billions"}
+_LONGEST_SPAN = 1000
+_LONGEST_UNITS = 160
+
+
+class Cell(NamedTuple):
+    """A cell on grid columns `start` to `end` (exclusive), with its element for what its style says."""
+
+    start: int
+    end: int
+    text: str
+    element: etree._Element
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table made plain: `caption` lines (titles, units), one `header` and `rows`, all of one width."""
+
+    caption: list[str]
+    header: list[str]
+    rows: list[list[str]]
+
+    def markdown(self) -> str:
+        """The caption lines, then a Markdown table."""
+        lines = [_line(self.header), "|" + " --- |" * len(self.header), *map(_line, self.rows)]
+        return "\n\n".join([*self.caption, "\n".join(lines)])
+
+
+def is_units(text: str) -> bool:
+    """Whether a line says nothing but the scale or unit of figures, as "(In millions, except per share data)"."""
+    if len(text) > _LONGEST_UNITS or not _UNITS.search(text):
+        return False
+    start = text.lstrip("([*").lower()
+    return text.startswith("(") or start.startswith(
+        ("in ", "$", "us$", "dollar", "dollars", "amount", "u.s. dollar", "expressed", "thousand", "million")
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell shows a figure, or a dash in a figure's place."""
+    text = _MARK.sub("", text) if SUPERSCRIPT in text else text
+    return _NUMBER.fullmatch(text) is not None or _DASH.fullmatch(text) is not None
+
+
+def is_bold(element: etree._Element) -> bool:
+    """Whether all text of a cell is bold."""
+    stack = [(element, element.tag == "th")]
+    seen = False
+    while stack:
+        node, bold = stack.pop()
+        css = node.get("style")
+        said = read_style(css).bold if css else None
+        bold = node.tag in ("b", "strong") or bold if said is None else said
+        if node.text and not node.text.isspace():
+            if not bold:
+                return False
+            seen = True
+        for child in node:
+            if child.tail and not child.tail.isspace() and not bold:
+                return False
+            stack.append((child, bold))
+    return seen
+
+
+def read_rows(table: etree._Element) -> list[list[Cell]]:
+    """The rows of a table that show something, the pieces of each number merged; spans are resolved (a cell over
+    several rows stands in each of them)."""
+    carried: list[tuple[int, Cell]] = []
+    rows = []
+    for tr in table.iter("tr"):
+        cells, column = [], 0
+        carry, carried = carried, []
+        for rows_left, cell in carry:
+            cells.append(cell)
+            if rows_left > 1:
+                carried.append((rows_left - 1, cell))
+        taken = {column for cell in cells for column in range(cell.start, cell.end)}
+        for td in tr.iter("td", "th"):
+            while column in taken:
+                column += 1
+            span = td.get("colspan")
+            end = column + (_span(span) if span else 1)
+            if len(td) or td.text:
+                css = td.get("style")
+                if css and read_style(css).hidden:
+                    continue
+                text = clean(etree.tostring(td, method="text", encoding="unicode", with_tail=False))
+            else:
+                text = ""
+            if (down := td.get("rowspan")) and (down := _span(down)) > 1:
+                carried.append((down - 1, Cell(column, end, text, td)))
+            if text:
+                cells.append(Cell(column, end, text, td))
+            column = end
+        if taken:
+            cells = sorted(cell for cell in cells if cell.text)
+        if cells:
+            rows.append(_merge(cells))
+    return rows
+
+
+def _span(text: str) -> int:
+    text = text.strip()
+    return max(1, min(int(text), _LONGEST_SPAN)) if text.isdecimal() else 1
+
+
+def _merge(cells: list[Cell]) -> list[Cell]:
+    """Put `$` before and `)`, `%` and footnote marks behind the number they belong to."""
+    merged: list[Cell] = []
+    for cell in cells:
+        text = cell.text
+        if merged:
+            last = merged[-1]
+            if text.startswith(SUPERSCRIPT) and _MARK.fullmatch(text):
+                merged[-1] = last._replace(end=cell.end, text=last.text + text)
+                continue
+            if len(text) <= 4 and _CLOSING.fullmatch(text) and (text[0] == ")" or is_number(last.text)):
+                merged[-1] = last._replace(end=cell.end, text=last.text + text.replace(" ", ""))
+                continue
+            if len(last.text) <= 4 and _OPENING.fullmatch(last.text) and (
+                is_number(text) or is_number(last.text + text + ")")
+            ):
+                merged[-1] = Cell(last.start, cell.end, last.text + text, cell.element)
+                continue
+        merged.append(cell)
+    return merged
+
+
+def columns_of(rows: list[list[Cell]]) -> list[tuple[int, int]]:
+    """The logical columns, as intervals of the grid from left to right: unions of overlapping cells, narrowest
+    first; a cell over two or more of them joins none."""
+    columns: list[tuple[int, int]] = []
+    intervals = {(cell.start, cell.end) for row in rows for cell in row}
+    for start, end in sorted(intervals, key=lambda interval: (interval[1] - interval[0], interval)):
+        touched = [column for column in columns if column[0] < end and start < column[1]]
+        if not touched:
+            columns.append((start, end))
+        elif len(touched) == 1:
+            columns.remove(touched[0])
+            columns.append((min(start, touched[0][0]), max(end, touched[0][1])))
+    return sorted(columns)
+
+
+class _Row(NamedTuple):
+    """A row on logical columns: each cell with the first and last column it covers."""
+
+    cells: list[tuple[int, int, Cell]]
+
+    @property
+    def label(self) -> str:
+        """The text in the first column alone, or nothing."""
+        return " ".join(cell.text for _, last, cell in self.cells if last == 0)
+
+    @property
+    def values(self) -> list[tuple[int, int, Cell]]:
+        """What is not the label."""
+        return [placed for placed in self.cells if placed[1] > 0]
+
+
+def _place(rows: list[list[Cell]], columns: list[tuple[int, int]]) -> list[_Row]:
+    """The rows with each cell's first and last logical column. Each cell touches at least one."""
+    spans: dict[tuple[int, int], tuple[int, int]] = {}
+    for start, end in {(cell.start, cell.end) for row in rows for cell in row}:
+        touched = [number for number, column in enumerate(columns) if column[0] < end and start < column[1]]
+        spans[start, end] = touched[0], touched[-1]
+    return [_Row([(*spans[cell.start, cell.end], cell) for cell in row]) for row in rows]
+
+
+def tables_of(element: etree._Element, rows: list[list[Cell]]) -> Iterator[Table]:
+    """The Markdown tables in a table element: more than one where a new header stands between its rows. `rows`
+    is what `read_rows` gives."""
+    columns = columns_of(rows)
+    placed = _place(rows, columns)
+    width = len(columns)
+    figures = any(is_number(cell.text) for row in placed for _, _, cell in row.values)
+    units = [] if any(is_units(cell.text) for row in rows for cell in row) else _units_of_facts(element)
+    starts = _header_starts(placed, width, figures)
+    for (start, body), (end, _) in pairwise([*starts, (len(placed), 0)]):
+        header, caption = _header(placed[start:body], width)
+        yield _squeeze(Table(units + caption, header, [_body_row(row, width) for row in placed[body:end]]))
+        units = []
+
+
+def _header_starts(rows: list[_Row], width: int, figures: bool) -> list[tuple[int, int]]:
+    """Where each header begins and where its body begins."""
+    body = 0
+    while body < len(rows) and _is_header(rows[body], width, figures):
+        body += 1
+    starts = [(0, body)]
+    number = body
+    while number < len(rows):
+        if number > starts[-1][1] and figures and _is_new_header(rows[number]):
+            body = number + 1
+            while body < len(rows) and _is_new_header(rows[body]):
+                body += 1
+            starts.append((number, body))
+            number = body
+        else:
+            number += 1
+    return starts
+
+
+def _is_header(row: _Row, width: int, figures: bool) -> bool:
+    """Whether a row at the top belongs to the header: periods or words over the columns, a title over all of
+    them, or units."""
+    values = row.values
+    label = row.label
+    if not values:
+        return is_units(label)
+    if values[0][:2] == (0, width - 1):
+        return True
+    texts = [cell.text for _, _, cell in values]
+    if any(is_number(text) and not _PERIOD.fullmatch(text) for text in texts):
+        return False
+    if figures and (not label or is_units(label) or all(_PERIOD.fullmatch(text) for text in texts)):
+        return True
+    return all(is_bold(cell.element) for _, _, cell in row.cells)
+
+
+def _is_new_header(row: _Row) -> bool:
+    """Whether a row between others names the columns anew: two or more periods, or bold words, and no label."""
+    values = row.values
+    if row.label or len(values) < 2 or values[0][0] == 0:
+        return False
+    texts = [cell.text for _, _, cell in values]
+    if all(_PERIOD.fullmatch(text) for text in texts):
+        return True
+    return not any(map(is_number, texts)) and all(is_bold(cell.element) for _, _, cell in values)
+
+
+def _header(rows: list[_Row], width: int) -> tuple[list[str], list[str]]:
+    """The header texts joined by column from top to bottom, and the caption lines (units, titles over all
+    columns)."""
+    parts: list[list[str]] = [[] for _ in range(width)]
+    caption: list[str] = []
+    for row in rows:
+        values = row.values
+        for first, last, cell in row.cells:
+            units = is_units(cell.text)
+            whole = first == 0 and last > 0 and last == width - 1
+            if whole or (units and (last == 0 or first < last or len(values) == 1)):
+                if cell.text not in caption:
+                    caption.append(cell.text)
+                continue
+            for column in range(first, last + 1):
+                if not parts[column] or parts[column][-1] != cell.text:
+                    parts[column].append(cell.text)
+    return [" ".join(part) for part in parts], caption
+
+
+def _body_row(row: _Row, width: int) -> list[str]:
+    texts = [""] * width
+    for first, _, cell in row.cells:
+        texts[first] = f"{texts[first]} {cell.text}" if texts[first] else cell.text
+    return texts
+
+
+def _squeeze(table: Table) -> Table:
+    """Without columns that are empty below their header; a header whose figures stand one column to the right
+    goes to them."""
+    filled = [any(row[column] for row in table.rows) for column in range(len(table.header))]
+    header = list(table.header)
+    for column, text in enumerate(header[:-1]):
+        if text and not filled[column] and filled[column + 1] and not header[column + 1]:
+            header[column + 1] = text
+    if all(filled) or not any(filled):
+        return Table(table.caption, header, table.rows)
+    kept = [column for column, full in enumerate(filled) if full or column == 0]
+    return Table(
+        table.caption, [header[column] for column in kept], [[row[column] for column in kept] for row in table.rows]
+    )
+
+
+def _units_of_facts(element: etree._Element) -> list[str]:
+    """The scale of a table that does not say it, from its inline facts of money."""
+    scales = Counter(
+        fact.get("scale")
+        for fact in element.iter("ix:nonfraction")
+        if fact.get("decimals", "").startswith("-")
+    )
+    common = scales.most_common(1)
+    return [f"(In {_SCALES[common[0][0]]})"] if common and common[0][0] in _SCALES else []
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "¦") for cell in cells) + " |"
