@@ -1,0 +1,178 @@
+"""A company's facts as they became known: who filed which value of what, when, and what stood at any moment.
+
+The unit of truth is a value of an item (taxonomy, tag, unit, period) in a filing (accession). A later filing
+may state another value of the same item; none is ever lost, and as of a moment the value is the one filed
+last before or on it. Format: https://www.sec.gov/search-filings/edgar-application-programming-interfaces
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import groupby
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from mintage.corpus.extract.topics import label_of
+from mintage.corpus.sources.dates import END_OF_DAY, in_utc
+from mintage.corpus.sources.report import SourceReport
+
+EASTERN = ZoneInfo("America/New_York")
+ACCESSION = re.compile(r"\d{10}-\d\d-\d{6}")
+
+
+class Item(NamedTuple):
+    """What a fact measures. `start` is None for an instant."""
+
+    taxonomy: str
+    tag: str
+    unit: str
+    start: date | None
+    end: date
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """A filing: its form, the day in its header, the moment (UTC) from which it was public, and whether that
+    is its acceptance or only a bound, the end of that day in New York."""
+
+    accession: str
+    form: str
+    filed: date
+    available_at: datetime
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value of an item as one filing states it."""
+
+    item: Item
+    value: Decimal
+    filing: Filing
+
+
+class FormerName(NamedTuple):
+    """A name that a company had until a day."""
+
+    name: str
+    until: date
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company's facts in the order in which they became public, and the labels of its tags."""
+
+    cik: str
+    name: str
+    labels: Mapping[tuple[str, str], str]
+    facts: Sequence[Fact]
+
+    def filings(self) -> list[tuple[Filing, list[Fact]]]:
+        """The filings in the order in which they became public, with their facts."""
+        return [(filing, list(facts)) for filing, facts in groupby(self.facts, lambda fact: fact.filing)]
+
+
+def read_company(
+    body: bytes, acceptance: Mapping[str, datetime], report: SourceReport, file: str
+) -> Company | None:
+    """Read an answer of companyfacts; None where it is none.
+
+    `acceptance` gives moments (UTC) by accession; `report` counts what cannot be read, with the number of the
+    fact in the answer: a date that is none, a period that ends before it starts or after it was filed, a
+    value that is no number, a second value of the same item in one filing.
+    """
+    try:
+        answer = json.loads(body, parse_float=Decimal, parse_constant=str)
+        cik, name, taxonomies = (
+            f"{int(answer['cik']):010d}",
+            " ".join(answer["entityName"].split()),
+            answer["facts"],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        report.bad(file, 0, f"not an answer of companyfacts: {type(error).__name__}: {error}")
+        return None
+    labels: dict[tuple[str, str], str] = {}
+    filings: dict[str, Filing] = {}
+    facts: dict[tuple[Item, str], Fact] = {}
+    serial = 0
+    for taxonomy, tags in taxonomies.items():
+        for tag, about in tags.items():
+            labels[taxonomy, tag] = label_of(tag, about.get("label"))
+            for unit, stated in about["units"].items():
+                for one in stated:
+                    serial += 1
+                    try:
+                        fact = read_fact(taxonomy, tag, unit, one, acceptance, filings)
+                        known = facts.setdefault((fact.item, fact.filing.accession), fact)
+                        if known.value != fact.value:
+                            raise ValueError(f"{one['accn']} already states {known.value} of the same")
+                    except (ValueError, KeyError, TypeError) as error:
+                        report.bad(file, serial, f"{tag}: {type(error).__name__}: {error}")
+    return Company(cik, name, labels, sorted(facts.values(), key=order))
+
+
+def order(fact: Fact) -> tuple[datetime, str, str, str, str, date, date]:
+    """The order in which facts became public; in one filing by tag and period."""
+    item = fact.item
+    start = item.start or item.end
+    filing = fact.filing
+    return filing.available_at, filing.accession, item.taxonomy, item.tag, item.unit, item.end, start
+
+
+def read_fact(
+    taxonomy: str,
+    tag: str,
+    unit: str,
+    one: dict[str, Any],
+    acceptance: Mapping[str, datetime],
+    filings: dict[str, Filing],
+) -> Fact:
+    """One entry of companyfacts. `filings` holds the filings met so far.
+
+    Raises:
+        ValueError, KeyError, TypeError: something is missing, of another type, or impossible.
+    """
+    value = one["val"]
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise ValueError(f"the value {value!r} is not a number")
+    end = date.fromisoformat(one["end"])
+    start = date.fromisoformat(one["start"]) if "start" in one else None
+    accession = one["accn"]
+    filing = filings.get(accession)
+    if filing is None:
+        if ACCESSION.fullmatch(accession) is None:
+            raise ValueError(f"{accession!r} is not an accession number")
+        filed = date.fromisoformat(one["filed"])
+        accepted = acceptance.get(accession)
+        public = accepted or in_utc(datetime.combine(filed, END_OF_DAY), EASTERN)
+        filing = filings[accession] = Filing(accession, one["form"], filed, public, accepted is not None)
+    if start is not None and start > end:
+        raise ValueError(f"the period from {start} ends on {end}")
+    if end > filing.filed:
+        raise ValueError(f"the period ends on {end}, after it was filed on {filing.filed}")
+    return Fact(Item(taxonomy, tag, unit, start, end), Decimal(value), filing)
+
+
+def histories(facts: Iterable[Fact]) -> dict[Item, list[Fact]]:
+    """The facts by item, each in the order in which they became public: the as-of store."""
+    store: dict[Item, list[Fact]] = {}
+    for fact in sorted(facts, key=order):
+        store.setdefault(fact.item, []).append(fact)
+    return store
+
+
+def as_of(store: Mapping[Item, Sequence[Fact]], item: Item, moment: datetime) -> Fact | None:
+    """The fact that stood at a moment: the one filed last before or on it, None where there was none yet. Of
+    filings of the same moment the one with the higher accession number counts as the later."""
+    return next((fact for fact in reversed(store.get(item, ())) if fact.filing.available_at <= moment), None)
+
+
+def name_at(name: str, former: Sequence[FormerName], day: date) -> str:
+    """The company's name on a day, so that no text bears a name that came later."""
+    had = min((one for one in former if one.until > day), key=lambda one: one.until, default=None)
+    return name if had is None else had.name
