@@ -2,8 +2,9 @@
 
 Every line that may be an item's heading is a candidate: the item's own, its line in the table of contents, a
 page header that repeats it, or a reference in the text that happens to begin a line. Lines that end with a
-page number are left out. Of the rest, the chain is chosen whose items rise in the form's order and whose
-texts are longest (in the sum of their logarithms): items have text behind them, entries of a table do not.
+page number, or have nothing behind them, are left out. Of the rest, the chain is chosen whose items rise in
+the form's order and whose texts are longest (in the sum of their logarithms): items have text behind them,
+entries of a table do not.
 """
 
 from __future__ import annotations
@@ -142,7 +143,12 @@ def candidates(text: str, form: str) -> list[Candidate]:
             if len(following) <= LONGEST_TITLE:
                 heading = one_line(f"{heading} {following}")
         found.append(Candidate(keys, heading, match.start(), match.end()))
-    return found
+    nexts = [*(candidate.begin for candidate in found[1:]), len(text)]
+    return [
+        candidate
+        for candidate, following in zip(found, nexts)
+        if text[candidate.end : following].strip(MARKS + "\n0123456789")
+    ]
 
 
 def one_line(heading: str) -> str:
