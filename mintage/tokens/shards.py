@@ -8,11 +8,15 @@
 Every admissible document is in the shards, whatever its date: the cutoff is a predicate on the index
 (`Shards.view`), and never a rewrite. The index, not a scan for end-of-text tokens, says where documents begin
 and end.
+
+A shard holds documents of one part of the corpus, so parts are encoded each by itself, on as many processes
+as there are, with the same bytes.
 """
 
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,7 +31,10 @@ import pyarrow.parquet as pq
 
 from mintage.corpus import store
 from mintage.corpus.document import CHAT, Document, Use, chat_messages
+from mintage.corpus.parts import corpus_of_part
+from mintage.corpus.tasks import Task, link, run_all
 from mintage.errors import MintageError
+from mintage.tokens.fast import encoder
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.workspace import file_sha256, json_sha256
 
@@ -71,6 +78,8 @@ def build(
     *,
     tokenizer_cutoff: datetime | None,
     corpus_hash: str,
+    scratch: Path | None = None,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Encode every document that passes the licence gate `use`; memory does not grow with the corpus.
@@ -78,8 +87,11 @@ def build(
     Args:
         directory: an empty directory, or one to be made. It is a set of shards once `manifest.json` is there.
         tokenizer_cutoff: the knowledge cutoff of the text that the tokenizer was trained on; None is not
-        known. corpus_hash: the content hash of the corpus, kept for the lineage. progress: called with the
-        documents done and the documents in the corpus.
+            known.
+        corpus_hash: the content hash of the corpus, kept for the lineage.
+        scratch: where parts that are done outlive a killed build; the caller removes it. None: none do.
+        jobs: how many processes; 1 is this one, with as many threads as there are cores.
+        progress: called with the documents done and the documents in the corpus.
 
     Returns:
         the manifest.
@@ -87,16 +99,29 @@ def build(
     Raises:
         MintageError: no document passes the gate.
     """
-    parts = store.parts(corpus_directory, "documents")
-    total = sum(pq.read_metadata(path).num_rows for path in parts)
     directory.mkdir(parents=True, exist_ok=True)
-    writer = ShardWriter(directory, tokenizer)
-    for batch in _batches(store.admissible(corpus_directory, use)):
-        writer.write(batch)
-        if progress:
-            progress(writer.documents, total)
-    writer.close()
-    if not writer.documents:
+    with tempfile.TemporaryDirectory(prefix=".tasks-", dir=directory) as temporary:
+        pieces = tasks(corpus_directory, tokenizer, use, scratch or Path(temporary))
+        sizes = [pq.read_metadata(path).num_rows for path in store.parts(corpus_directory, "documents")]
+        total = sum(sizes)
+
+        def report(done: int, tasks: int) -> None:
+            if progress:
+                progress(done * total // tasks, total)
+
+        counted = run_all(pieces, jobs, report)
+        number = 0
+        for piece in pieces:
+            for shard in sorted(piece.directory.glob("shard_*.bin")):
+                for file in sorted(piece.directory.glob(f"{shard.stem}.*")):
+                    link(file, directory / file.name.replace(shard.stem, f"shard_{number:05d}"))
+                number += 1
+    sources: dict[str, dict[str, int]] = defaultdict(lambda: {"documents": 0, "tokens": 0, "bytes": 0})
+    for counts in counted:
+        for name, numbers in counts.items():
+            for key, value in numbers.items():
+                sources[name][key] += value
+    if not number:
         raise MintageError(
             f'{corpus_directory}: no document may be used for "{use}"; widen `use`, or add sources'
         )
@@ -104,18 +129,51 @@ def build(
         "tokenizer_hash": tokenizer.hash,
         "tokenizer_cutoff": tokenizer_cutoff.isoformat() if tokenizer_cutoff else None,
         "vocab_size": tokenizer.vocab_size,
-        "dtype": writer.dtype.str,
+        "dtype": dtype_of(tokenizer).str,
         "use": use,
         "corpus_hash": corpus_hash,
-        "documents": writer.documents,
-        "tokens": sum(source["tokens"] for source in writer.sources.values()),
-        "bytes": sum(source["bytes"] for source in writer.sources.values()),
-        "sources": dict(sorted(writer.sources.items())),
-        "shards": writer.number,
+        **{
+            key: sum(numbers[key] for numbers in sources.values()) for key in ("documents", "tokens", "bytes")
+        },
+        "sources": dict(sorted(sources.items())),
+        "shards": number,
         "files": {path.name: file_sha256(path) for path in sorted(directory.glob("shard_*"))},
     }
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
     return manifest
+
+
+def tasks(corpus_directory: Path, tokenizer: Tokenizer, use: Use, scratch: Path) -> list[Task]:
+    """A task for each part of the corpus; the tokenizer is put into `scratch` for the workers."""
+    tokenizer.save(scratch / "tokenizer")
+    count = len(store.parts(corpus_directory, "documents"))
+    return [
+        Task(
+            scratch / f"part-{number:05d}",
+            encode_part,
+            (corpus_directory, number, scratch / "tokenizer", use),
+        )
+        for number in range(count)
+    ]
+
+
+def encode_part(
+    directory: Path, corpus_directory: Path, number: int, tokenizer_directory: Path, use: Use
+) -> dict[str, dict[str, int]]:
+    """Write the shards of one part of the corpus, numbered from 0, and return the counts by source; the
+    task's function."""
+    writer = ShardWriter(directory, Tokenizer.load(tokenizer_directory))
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=directory) as temporary:
+        part = corpus_of_part(corpus_directory, number, Path(temporary))
+        for batch in _batches(store.admissible(part, use)):
+            writer.write(batch)
+    writer.close()
+    return writer.sources
+
+
+def dtype_of(tokenizer: Tokenizer) -> np.dtype:
+    """The smallest type that holds every token id."""
+    return np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
 
 
 def split_of(content_hash: str, kind: str) -> str:
@@ -134,37 +192,31 @@ class ShardWriter:
     def __init__(self, directory: Path, tokenizer: Tokenizer):
         self.directory = directory
         self.tokenizer = tokenizer
-        self.dtype = np.dtype("<u2" if tokenizer.vocab_size <= 1 << 16 else "<u4")
-        self.sources: dict[str, dict[str, int]] = defaultdict(
-            lambda: {"documents": 0, "tokens": 0, "bytes": 0}
-        )
-        self.documents = 0
+        self.dtype = dtype_of(tokenizer)
+        self.sources: dict[str, dict[str, int]] = {}
         self.number = 0  # of shards closed
+        self._encode = encoder(tokenizer)
         self._bin: BinaryIO | None = None
         self._mask: BinaryIO | None = None
         self._index: pq.ParquetWriter | None = None
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[pa.RecordBatch] = []
         self._tokens = 0  # in the open shard
 
     def write(self, batch: list[Admissible]) -> None:
-        """Encode documents, on all cores, and append them in their order."""
-        chats = {
-            n: chat_messages(document.text)
-            for n, (document, _, _) in enumerate(batch)
-            if document.kind == CHAT
-        }
-        texts = [document.text for document, _, _ in batch if document.kind != CHAT]
-        encoded_chats = iter(self.tokenizer.encode_chats(list(chats.values())))
-        encoded_texts = iter(self.tokenizer.encode_batch(texts))
-        for number, (document, superseded_at, duplicate) in enumerate(batch):
-            if number in chats:
-                ids, mask = next(encoded_chats)
-                size = sum(len(message["content"].encode()) for message in chats[number])
-                self._append(document, superseded_at, duplicate, size, ids, [*mask, 0])
-            else:
-                self._append(
-                    document, superseded_at, duplicate, len(document.text.encode()), next(encoded_texts), None
-                )
+        """Encode documents and append them in their order."""
+        ids_N, length_D, mask_N = self._tokens_of([document for document, _, _ in batch])
+        end_D = np.cumsum(length_D)
+        first, taken = 0, 0
+        while first < len(batch):
+            # The document that reaches the limit is the last one of its shard.
+            reaches = np.searchsorted(end_D, SHARD_TOKENS - self._tokens + taken)
+            last = min(int(reaches) + 1, len(batch))
+            end = int(end_D[last - 1])
+            mask = mask_N[taken:end] if mask_N is not None else None
+            self._append(batch[first:last], ids_N[taken:end], length_D[first:last], mask)
+            first, taken = last, end
+            if self._tokens >= SHARD_TOKENS:
+                self.close()
 
     def close(self) -> None:
         """End the open shard, if there is one."""
@@ -178,58 +230,84 @@ class ShardWriter:
         self._tokens = 0
         self.number += 1
 
+    def _tokens_of(self, documents: list[Document]) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """N tokens, ends of text included; how many are of each of the D documents; the loss mask (uint8)
+        where there are chats."""
+        chats = [number for number, document in enumerate(documents) if document.kind == CHAT]
+        text_ids_N, text_length_T = self._encode([each.text for each in documents if each.kind != CHAT])
+        end = self.tokenizer.end_of_text_id
+        if not chats:
+            with_ends = np.insert(text_ids_N.astype(self.dtype), np.cumsum(text_length_T), end)
+            return with_ends, text_length_T + 1, None
+        encoded = self.tokenizer.encode_chats([chat_messages(documents[number].text) for number in chats])
+        texts = iter(np.split(text_ids_N, np.cumsum(text_length_T)[:-1]))
+        ids, masks = [], []
+        chat = iter(encoded)
+        for document in documents:
+            if document.kind == CHAT:
+                tokens, mask = next(chat)
+                ids.append(np.array([*tokens, end], self.dtype))
+                masks.append(np.array([*mask, 0], np.uint8))
+            else:
+                ids.append(np.append(next(texts).astype(self.dtype), self.dtype.type(end)))
+                masks.append(np.ones(len(ids[-1]), np.uint8))
+        length_D = np.fromiter(map(len, ids), np.int64, len(ids))
+        return np.concatenate(ids), length_D, np.concatenate(masks)
+
     def _append(
-        self,
-        document: Document,
-        superseded_at: datetime | None,
-        duplicate: bool,
-        size: int,
-        ids: list[int],
-        mask: list[int] | None,
+        self, batch: list[Admissible], ids_N: np.ndarray, length_D: np.ndarray, mask_N: np.ndarray | None
     ) -> None:
+        """Add documents to the open shard, or to a new one."""
         if self._bin is None:
             self._bin = self._path("bin").open("wb")
             self._index = pq.ParquetWriter(self._path("docs.parquet"), INDEX_SCHEMA, compression="zstd")
-        ids = [*ids, self.tokenizer.end_of_text_id]
-        if mask is not None and self._mask is None:
+        # A shard has a mask from its first chat on; whether it has one depends on what it holds, and not on
+        # how its documents came in batches.
+        if any(document.kind == CHAT for document, _, _ in batch) and self._mask is None:
             self._mask = self._path("mask").open("wb")
             for start in range(0, self._tokens, 1 << 20):
                 self._mask.write(b"\1" * min(1 << 20, self._tokens - start))
-        self._bin.write(np.array(ids, self.dtype).tobytes())
+        self._bin.write(ids_N.data)
         if self._mask is not None:
-            self._mask.write(bytes(mask) if mask is not None else b"\1" * len(ids))
-        self._rows.append(
-            {
-                "doc_id": document.doc_id,
-                "content_hash": document.content_hash,
-                "source": document.source,
-                "kind": document.kind,
-                "title": document.title,
-                "start": self._tokens,
-                "length": len(ids),
-                "bytes": size,
-                "available_at": document.available_at,
-                "superseded_at": superseded_at,
-                "duplicate": duplicate,
-                "split": split_of(document.content_hash, document.kind),
-            }
-        )
-        self._tokens += len(ids)
-        self.documents += 1
-        for key, value in (("documents", 1), ("tokens", len(ids)), ("bytes", size)):
-            self.sources[document.source][key] += value
-        if len(self._rows) >= INDEX_ROWS:
+            self._mask.write(b"\1" * len(ids_N) if mask_N is None else mask_N.tobytes())
+        documents = [document for document, _, _ in batch]
+        sizes = [size_of(document) for document in documents]
+        columns: dict[str, Any] = {
+            name: [getattr(document, name) for document in documents]
+            for name in ("doc_id", "content_hash", "source", "kind", "title", "available_at")
+        }
+        columns["start"] = self._tokens + np.cumsum(length_D) - length_D
+        columns["length"] = length_D
+        columns["bytes"] = sizes
+        columns["superseded_at"] = [superseded_at for _, superseded_at, _ in batch]
+        columns["duplicate"] = [duplicate for _, _, duplicate in batch]
+        columns["split"] = [split_of(document.content_hash, document.kind) for document in documents]
+        rows = [pa.array(columns[field.name], field.type) for field in INDEX_SCHEMA]
+        self._rows.append(pa.RecordBatch.from_arrays(rows, schema=INDEX_SCHEMA))
+        self._tokens += len(ids_N)
+        for document, tokens, size in zip(documents, length_D.tolist(), sizes):
+            counts = self.sources.setdefault(document.source, {"documents": 0, "tokens": 0, "bytes": 0})
+            counts["documents"] += 1
+            counts["tokens"] += tokens
+            counts["bytes"] += size
+        if sum(rows.num_rows for rows in self._rows) >= INDEX_ROWS:
             self._flush_index()
-        if self._tokens >= SHARD_TOKENS:
-            self.close()
 
     def _flush_index(self) -> None:
         assert self._index is not None
-        self._index.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=INDEX_SCHEMA))
+        if self._rows:
+            self._index.write_table(pa.Table.from_batches(self._rows), row_group_size=INDEX_ROWS)
         self._rows = []
 
     def _path(self, suffix: str) -> Path:
         return self.directory / f"shard_{self.number:05d}.{suffix}"
+
+
+def size_of(document: Document) -> int:
+    """Bytes of the text in UTF-8; of a chat, of its contents."""
+    if document.kind == CHAT:
+        return sum(len(message["content"].encode()) for message in chat_messages(document.text))
+    return len(document.text.encode())
 
 
 @dataclass(frozen=True)
