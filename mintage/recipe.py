@@ -19,7 +19,14 @@ from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError, 
 
 import mintage
 from mintage.corpus.settings import CorpusSettings
+from mintage.corpus.settings import Source as AnySource
+from mintage.corpus.sources.edgar.settings import EdgarSource
+from mintage.corpus.sources.education.settings import EducationSource
 from mintage.corpus.sources.files import FilesSource
+from mintage.corpus.sources.macro.settings import MacroSource
+from mintage.corpus.sources.markets.settings import MarketsSource
+from mintage.corpus.sources.news.settings import NewsSource
+from mintage.corpus.sources.papers.settings import PapersSource
 from mintage.corpus.sources.sandbox.settings import SandboxSource
 from mintage.errors import MintageError
 from mintage.evaluate.settings import EvaluateSettings
@@ -35,10 +42,20 @@ class Source:
 
     files: FilesSource | None = None
     sandbox: SandboxSource | None = None
+    edgar: EdgarSource | None = None
+    macro: MacroSource | None = None
+    markets: MarketsSource | None = None
+    news: NewsSource | None = None
+    education: EducationSource | None = None
+    papers: PapersSource | None = None
 
     def __post_init__(self) -> None:
-        if (self.files is None) == (self.sandbox is None):
-            raise ValueError("give exactly one of: files, sandbox")
+        if len(self.given()) != 1:
+            raise ValueError(f"give exactly one of: {', '.join(vars(self))}")
+
+    def given(self) -> list[AnySource]:
+        """The settings of the kinds that are given."""
+        return [source for source in vars(self).values() if source is not None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +67,7 @@ class Corpus:
 
     def settings(self) -> CorpusSettings:
         """The same, as the corpus floor takes it."""
-        sources = tuple(source.files or source.sandbox for source in self.sources)
-        return CorpusSettings(sources=typing.cast(Any, sources), use=self.use)
+        return CorpusSettings(tuple(source.given()[0] for source in self.sources), self.use)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +138,27 @@ def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
         raise MintageError(f"{file}: a recipe is a mapping with the keys {', '.join(field_types(Recipe))}")
     for override in overrides:
         set_value(record, override)
-    return validate(expand_environment(record), place=file.name)
+    recipe: Recipe = validate(expand_environment(record), place=file.name)
+    return recipe
+
+
+def sources(what: str, pairs: typing.Sequence[str]) -> tuple[tuple[AnySource, ...], str]:
+    """The sources that a user names, and the command that makes a corpus of them.
+
+    Args:
+        what: a recipe, or a kind of source.
+        pairs: `key=value` settings: of the source, or such as replace the recipe's.
+    """
+    kinds = [field.name for field in dataclasses.fields(Source)]
+    if what not in kinds:
+        overrides = " ".join(f"--set {pair}" for pair in pairs)
+        return load(what, pairs).corpus.settings().sources, f"mintage corpus build {what} {overrides}".strip()
+    record: dict[str, Any] = {what: {}}
+    for pair in pairs:
+        set_value(record, f"{what}.{pair}")
+    source: Source = validate(expand_environment(record), "the command line", Source)
+    shown = yaml.safe_dump(record, default_flow_style=True, sort_keys=False, width=10**6).strip()
+    return tuple(source.given()), f"mintage corpus build RECIPE, with {shown} among its corpus.sources,"
 
 
 def find(path: str | Path) -> Path:
@@ -179,32 +215,28 @@ def expand_environment(value: Any) -> Any:
     return re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", replace, value)
 
 
-def validate(record: dict[str, Any], place: str) -> Recipe:
-    """Turn a recipe's mapping into settings.
+def validate(record: dict[str, Any], place: str, settings: type = Recipe) -> Any:
+    """Turn a recipe's mapping, or a part of one, into settings.
 
     Raises:
         MintageError: every wrong key and value, a line each.
     """
+    for inner in settings_classes(settings):
+        with_config(ConfigDict(extra="forbid"))(inner)
     try:
-        return recipe_adapter().validate_python(record)
+        return TypeAdapter(settings).validate_python(record)
     except ValidationError as error:
-        raise MintageError("\n".join(explain(dict(problem), place) for problem in error.errors())) from None
+        problems = (explain(dict(problem), place, settings) for problem in error.errors())
+        raise MintageError("\n".join(problems)) from None
 
 
-def recipe_adapter() -> TypeAdapter[Recipe]:
-    """pydantic's validator of `Recipe`, with unknown keys forbidden on every floor's settings."""
-    for settings in settings_classes(Recipe):
-        with_config(ConfigDict(extra="forbid"))(settings)
-    return TypeAdapter(Recipe)
-
-
-def explain(problem: dict[str, Any], place: str) -> str:
+def explain(problem: dict[str, Any], place: str, settings: type) -> str:
     """One line for one of pydantic's errors: the place, what is wrong, and the nearest key where that
     helps."""
     location = [str(part) for part in problem["loc"] if part not in ("datetime", "date")]
     where = f"{place}: {'.'.join(location)}" if location else place
     if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = keys_at(Recipe, location[:-1])
+        known = keys_at(settings, location[:-1])
         nearest = difflib.get_close_matches(location[-1], known, n=1)
         mend = f"did you mean {nearest[0]}?" if nearest else f"known keys: {', '.join(known)}"
         return f"{where}: unknown key, {mend}"

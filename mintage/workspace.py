@@ -214,6 +214,10 @@ class Workspace:
         assert kind in KINDS, kind
         return self.root / kind / name
 
+    def raw(self, source: str = "") -> Path:
+        """Where the answers that were collected for a source are, or for all sources."""
+        return self.root / "raw" / source
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the workspace against a second writing command; a lock whose owner has died is taken over.

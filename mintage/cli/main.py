@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mintage.cli import chat, corpus, doctor, quickstart, serve, show, stages, verify
+from mintage.cli import chat, collect, corpus, doctor, quickstart, serve, show, stages, verify
 from mintage.errors import MintageError
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (quickstart, stages, corpus, show, verify, chat, serve, doctor):
+for verb in (quickstart, stages, collect, corpus, show, verify, chat, serve, doctor):
     verb.register(app)
 
 

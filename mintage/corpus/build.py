@@ -12,13 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from mintage.corpus.collect.raw import JOURNAL, RawStore
 from mintage.corpus.document import USES, Document, Use, allows
 from mintage.corpus.refine.duplicates import refine
-from mintage.corpus.settings import CorpusSettings
-from mintage.corpus.sources import files
-from mintage.corpus.sources.files import FilesSource
-from mintage.corpus.sources.report import SourceReport
-from mintage.corpus.sources.sandbox.settings import SandboxSource
+from mintage.corpus.settings import CorpusSettings, Source, is_collected, source_module
+from mintage.corpus.sources.report import RawFile, SourceReport
 from mintage.corpus.store import create_views, database, write_documents
 from mintage.errors import MintageError
 from mintage.workspace import file_sha256
@@ -81,19 +79,37 @@ class CorpusSummary:
     sources: tuple[SourceSummary, ...]
 
 
-def inputs(settings: CorpusSettings) -> dict[str, str]:
-    """SHA-256 of every file that a build would read, by `source/file`."""
-    return {
-        f"{source.name}/{name}": file_sha256(path)
-        for source in settings.sources
-        if isinstance(source, FilesSource)
-        for path, name in files.find_files(source)
-    }
+def inputs(settings: CorpusSettings, raw: Path) -> dict[str, str]:
+    """SHA-256 of every file that a build would read, by `source/file`; of a collected source, its journal."""
+    found = {}
+    for source in settings.sources:
+        if is_collected(source):
+            found[f"{source.name}/{JOURNAL}"] = file_sha256(raw_store(source, raw).directory / JOURNAL)
+        else:
+            for path, name in source_module(source).files(source):
+                found[f"{source.name}/{name}"] = file_sha256(path)
+    return found
 
 
-def build(settings: CorpusSettings, directory: Path, progress: Progress | None = None) -> CorpusSummary:
+def raw_store(source: Source, raw: Path) -> RawStore:
+    """What was collected of a source.
+
+    Raises:
+        MintageError: nothing was.
+    """
+    if not (raw / source.name / JOURNAL).exists():
+        raise MintageError(
+            f"{raw / source.name}: nothing was collected for the source {source.name}; "
+            "run `mintage collect RECIPE` first"
+        )
+    return RawStore(raw / source.name)
+
+
+def build(
+    settings: CorpusSettings, directory: Path, progress: Progress | None = None, raw: Path = Path("raw")
+) -> CorpusSummary:
     """Read every source and write a corpus into an existing, empty directory (publishing it whole is the
-    caller's).
+    caller's). The raw stores of collected sources are in `raw`, each under its source's name.
 
     Raises:
         MintageError: a source cannot be read or gives no document, or the gate lets none in.
@@ -103,21 +119,23 @@ def build(settings: CorpusSettings, directory: Path, progress: Progress | None =
         if names.count(name) > 1:
             raise MintageError(f"corpus.sources: two sources are called {name}; each needs a name of its own")
     reports: dict[str, SourceReport] = {}
-    write_documents(directory, every_document(settings, reports, progress))
+    write_documents(directory, every_document(settings, raw, reports, progress))
     repeated = refine(directory)
     groups = count(directory)
+    written = {group["source"] for group in groups}
+    reports = {name: report for name, report in reports.items() if name in written or report != SourceReport()}
     write_sources(directory, groups, reports, repeated)
     return summarise(settings.use, groups, reports)
 
 
 def every_document(
-    settings: CorpusSettings, reports: dict[str, SourceReport], progress: Progress | None
+    settings: CorpusSettings, raw: Path, reports: dict[str, SourceReport], progress: Progress | None
 ) -> Iterator[Document]:
     """The documents of all sources in turn; fills `reports`."""
     documents = characters = 0
     for source in settings.sources:
         before = documents
-        for document in source_documents(source, reports):
+        for document in source_documents(source, raw, reports):
             documents += 1
             characters += len(document.text)
             if progress and documents % PROGRESS_DOCUMENTS == 0:
@@ -129,21 +147,24 @@ def every_document(
             progress(source.name, documents, characters)
 
 
-def source_documents(
-    source: FilesSource | SandboxSource, reports: dict[str, SourceReport]
-) -> Iterator[Document]:
+def source_documents(source: Source, raw: Path, reports: dict[str, SourceReport]) -> Iterator[Document]:
     """The documents of one source."""
-    if isinstance(source, SandboxSource):
-        from mintage.corpus.sources.sandbox.economy import generate  # a simulator that few corpora need
+    module = source_module(source)
+    report = reports[source.name] = SourceReport()
+    documents: Iterator[Document]
+    if is_collected(source):
+        store = raw_store(source, raw)
+        journal = store.directory / JOURNAL
+        report.files.append(RawFile(JOURNAL, file_sha256(journal), journal.stat().st_size))
+        documents = module.parse(source, store, report)
+    else:
+        documents = module.read(source, report)
+    return documents
 
-        return generate(source)
-    reports[source.name] = SourceReport()
-    return files.read(source, reports[source.name])
 
-
-def no_documents(source: FilesSource | SandboxSource, report: SourceReport) -> str:
+def no_documents(source: Source, report: SourceReport) -> str:
     """Why a source gave no document, and what to mend."""
-    path = source.path if isinstance(source, FilesSource) else source.name
+    path = getattr(source, "path", source.name)
     if report.bad_rows:
         return (
             f"{path}: no document in the source {source.name}: all {report.bad_rows:,} rows are bad. "

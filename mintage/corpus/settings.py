@@ -1,12 +1,44 @@
-"""Settings of a corpus."""
+"""Settings of a corpus, and the kinds of sources there are."""
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Literal
 
+from mintage.corpus.sources.edgar.settings import EdgarSource
+from mintage.corpus.sources.education.settings import EducationSource
 from mintage.corpus.sources.files import FilesSource
+from mintage.corpus.sources.macro.settings import MacroSource
+from mintage.corpus.sources.markets.settings import MarketsSource
+from mintage.corpus.sources.news.settings import NewsSource
+from mintage.corpus.sources.papers.settings import PapersSource
 from mintage.corpus.sources.sandbox.settings import SandboxSource
+
+Source = (
+    FilesSource
+    | SandboxSource
+    | EdgarSource
+    | MacroSource
+    | MarketsSource
+    | NewsSource
+    | EducationSource
+    | PapersSource
+)
+
+# Each kind's module does the work and is imported when it is needed. One that is collected from the world has
+# discover, parse, user_agent and RATES; one that reads what is here already has read and files.
+MODULES: dict[type, str] = {
+    FilesSource: "files",
+    SandboxSource: "sandbox.source",
+    EdgarSource: "edgar.source",
+    MacroSource: "macro.source",
+    MarketsSource: "markets.source",
+    NewsSource: "news.source",
+    EducationSource: "education.source",
+    PapersSource: "papers.source",
+}
 
 
 @dataclass(frozen=True)
@@ -16,5 +48,22 @@ class CorpusSettings:
     Documents that do not pass the gate stay in the store, where a view with a wider gate finds them.
     """
 
-    sources: tuple[FilesSource | SandboxSource, ...]
+    sources: tuple[Source, ...]
     use: Literal["ship", "local", "evaluate", "none"] = "local"
+
+
+def source_module(source: Source) -> ModuleType:
+    """The module of a source's kind."""
+    return importlib.import_module(f"mintage.corpus.sources.{MODULES[type(source)]}")
+
+
+def is_collected(source: Source) -> bool:
+    """Whether a source is fetched from the world before it is read."""
+    return hasattr(source_module(source), "discover")
+
+
+def rates(source: Source) -> dict[str, float]:
+    """How many requests a second each host of a source is asked."""
+    module = source_module(source)
+    found: dict[str, float] = module.rates(source) if hasattr(module, "rates") else module.RATES
+    return found

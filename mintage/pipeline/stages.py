@@ -84,13 +84,13 @@ def say(stage: str, card: Card, made: bool, seconds: float, facts: str) -> Card:
 def corpus(recipe: Recipe, workspace: Workspace) -> Card:
     """Read the sources into dated documents."""
     settings = recipe.corpus.settings()
-    inputs = corpus_build.inputs(settings)
+    inputs = corpus_build.inputs(settings, workspace.raw())
     start = time.monotonic()
 
     def write(directory: Path) -> Made:
         with evaluation.progress("corpus", "documents") as progress:
             summary = corpus_build.build(
-                settings, directory, lambda _, documents, characters: progress(documents)
+                settings, directory, lambda _, documents, characters: progress(documents), workspace.raw()
             )
         return Made(
             knowledge_cutoff=None if summary.undated else text_time(summary.latest),

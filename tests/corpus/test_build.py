@@ -64,7 +64,7 @@ def test_the_figures_are_those_of_the_documents(tmp_path):
     assert facts["files"] == [
         {"file": "data.jsonl", "sha256": file_sha256(path), "bytes": path.stat().st_size}
     ]
-    assert inputs(CorpusSettings((source(path),))) == {"mine/data.jsonl": file_sha256(path)}
+    assert inputs(CorpusSettings((source(path),)), path.parent) == {"mine/data.jsonl": file_sha256(path)}
 
 
 def test_nothing_but_the_corpus_is_left_behind(tmp_path):

@@ -118,6 +118,9 @@ def find_files(settings: FilesSource) -> list[tuple[Path, str]]:
     return found
 
 
+files = find_files  # as every kind of source calls it
+
+
 def read(settings: FilesSource, report: SourceReport) -> Iterator[Document]:
     """Read a source's documents, one row in memory at a time; what is left out is counted in `report`.
 

@@ -1,0 +1,41 @@
+"""`mintage collect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mintage.cli.options import WORKSPACE, WorkspaceOption
+
+
+def collect(
+    what: Annotated[
+        str, typer.Argument(metavar="SOURCE|RECIPE", help="A kind of source, or a recipe with sources.")
+    ],
+    settings: Annotated[
+        list[str], typer.Argument(metavar="KEY=VALUE", default_factory=list, help="The source's settings.")
+    ],
+    replay: Annotated[
+        list[Path],
+        typer.Option(default_factory=list, help="A folder of recorded responses, in place of the network."),
+    ],
+    workspace: WorkspaceOption = WORKSPACE,
+) -> None:
+    """Fetch the documents of a source, or of all sources of a recipe; what is there already is not asked for
+    again.
+
+    Example: mintage collect edgar companies=[AAPL,NVDA] forms=[10-K] contact=you@example.org
+    """
+    from mintage import recipe as recipes
+    from mintage.pipeline import collecting
+    from mintage.workspace import Workspace
+
+    sources, following = recipes.sources(what, settings)
+    collecting.run(sources, Workspace(workspace), replay, f"{following} -w {workspace}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the command line."""
+    app.command()(collect)

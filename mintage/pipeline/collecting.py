@@ -1,0 +1,80 @@
+"""Collecting: fetch what the sources name into the workspace's raw stores, from the network or from
+recordings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from mintage.corpus.collect.collect import Account, collect
+from mintage.corpus.collect.raw import RawStore
+from mintage.corpus.collect.transport import Live, Replay, Transport
+from mintage.corpus.settings import Source, is_collected, rates, source_module
+from mintage.errors import MintageError
+from mintage.workspace import Workspace
+
+console = Console(highlight=False)
+
+
+def run(sources: Sequence[Source], workspace: Workspace, replay: list[Path], following: str) -> None:
+    """Collect every source that has something to fetch, and say what came and what was refused.
+
+    Args:
+        replay: folders of recorded responses, used in place of the network.
+        following: the command to type next.
+
+    Raises:
+        MintageError: there is nothing to fetch, or a source has nothing at all after it.
+    """
+    collected = [source for source in sources if is_collected(source)]
+    if not collected:
+        raise MintageError("collect: no source of the recipe is fetched from anywhere; build the corpus")
+    with workspace.lock():
+        for source in collected:
+            collect_source(source, workspace, Replay(replay) if replay else None)
+    console.print(f"next: {following}", soft_wrap=True, markup=False)
+
+
+def collect_source(source: Source, workspace: Workspace, replay: Replay | None) -> Account:
+    """Fetch one source, with a progress line."""
+    module = source_module(source)
+    transport: Transport = replay or Live(module.user_agent(source), rates(source))
+    raw = RawStore(workspace.raw(source.name))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    start = time.monotonic()
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(source.name, total=None)
+
+        def show(account: Account) -> None:
+            seconds = time.monotonic() - start
+            bar.update(task, description=f"{source.name}: {told(account)}, {rate(account, seconds)}")
+
+        account = collect(module.discover, source, raw, transport, show)
+    console.print(
+        f"[bold]{source.name}[/bold]  {told(account)}  [dim]({time.monotonic() - start:.1f} s)[/dim]"
+    )
+    for refusal in account.refusals:
+        console.print(f"  refused {refusal}", soft_wrap=True, markup=False)
+    if account.refused > len(account.refusals):
+        console.print(f"  and {account.refused - len(account.refusals):,} more refusals")
+    if not raw.answers:
+        why = account.refusals[0] if account.refusals else "the source names nothing to fetch"
+        raise MintageError(f"{source.name}: nothing was collected: {why}")
+    return account
+
+
+def told(account: Account) -> str:
+    """An account in words."""
+    return (
+        f"{account.fetched:,} fetched ({account.bytes / 1e6:,.1f} MB), {account.unchanged:,} unchanged, "
+        f"{account.refused:,} refused"
+    )
+
+
+def rate(account: Account, seconds: float) -> str:
+    """Documents and megabytes per second so far."""
+    return f"{account.fetched / seconds:,.1f} documents/s, {account.bytes / 1e6 / seconds:,.2f} MB/s"
