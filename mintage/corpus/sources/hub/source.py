@@ -1,8 +1,8 @@
 """Data sets of the Hugging Face Hub: rows of the dataset viewer by name, or the files of a folder.
 
-The viewer is asked because its answers are small (a hundred rows), so that a sample of a data set of terabytes
-costs no more memory or disk than the sample, and because they come through the same transport, raw store and
-replay as everything else. Whole data sets are downloaded with the Hub's own tool and read from the folder.
+The viewer is asked because its answers are small (a hundred rows): a sample of a data set of terabytes costs
+no more memory or disk than the sample, and comes through the same transport, raw store and replay as
+everything else. Whole data sets are downloaded with the Hub's own tool and read from the folder.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def discover(settings: HubSource, fetch: Fetch) -> Iterator[Request]:
         request = Request(f"{VIEWER}?{urlencode(query)}", True, check_rows, note, headers)
         if offset == 0:
             total = min(total, json.loads(fetch(request))["num_rows_total"])
-        yield request
+        else:
+            yield request
         offset += preset.rows
 
 
@@ -125,20 +126,15 @@ def parse(settings: HubSource, raw: RawStore, report: SourceReport) -> Iterator[
         for answer in raw
         if "offset" in answer.note and common.items() <= answer.note.items()
     }
+    name = f"{settings.dataset}/{preset.config}/{settings.split}"
     every = (
         made
         for _, answer in sorted(pages.items())
         for made in documents(
-            settings, preset, viewer_rows(raw, answer), viewer_file(settings, answer), report
+            settings, preset, viewer_rows(raw, answer), RawFile(name, answer.sha256, answer.bytes), report
         )
     )
     yield from islice(every, settings.limit)
-
-
-def viewer_file(settings: HubSource, answer: Answer) -> RawFile:
-    """A stored page as the file that its rows came from."""
-    name = "/".join([settings.dataset, answer.note["config"], answer.note["split"]])
-    return RawFile(name, answer.sha256, answer.bytes)
 
 
 def viewer_rows(raw: RawStore, answer: Answer) -> Iterator[Row | BadRow]:

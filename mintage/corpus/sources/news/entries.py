@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import html.entities
 import io
 import re
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from mintage.corpus.sources.dates import END_OF_DAY
 
 END_TAG = re.compile(rb"</(?:rss|feed|rdf:RDF|RDF)\s*>\s*(?:<!--.*?-->\s*)*$", re.DOTALL)
 TAG_OR_ENTITY = re.compile(r"<[a-zA-Z/!]|&#?\w+;")
+ENTITY = re.compile(r"&([A-Za-z]\w*;)")
 BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|th|table|h[1-6])\b[^>]*>", re.IGNORECASE)
 CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
 # What feeds write besides RFC 822 and ISO 8601; the exchanges of India use the first.
@@ -95,6 +97,8 @@ def entry_of(item: feedparser.FeedParserDict) -> Entry | str:
 
 def plain(markup: str) -> str:
     """The text of a piece of HTML on one line; inline tags leave no space, so that no figure is torn."""
+    # feedparser takes the loose ampersand of "AT&T rises", which is no XML, for an entity: "AT&T; rises".
+    markup = ENTITY.sub(lambda name: name[0] if name[1] in html.entities.html5 else name[0][:-1], markup)
     if TAG_OR_ENTITY.search(markup):
         try:
             spaced = BLOCK_TAG.sub(r" \g<0> ", markup)
