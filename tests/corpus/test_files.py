@@ -351,3 +351,14 @@ def test_one_empty_file_among_others_is_counted(tmp_path):
     (tmp_path / "b.txt").write_text("")
     documents, report = collect(FilesSource("mine", str(tmp_path), "CC0-1.0"))
     assert (len(documents), report.bad_rows, report.bad_row_examples[0].file) == (1, 1, "b.txt")
+
+
+def test_a_page_of_html_becomes_markdown_and_is_dated_by_its_name(tmp_path):
+    page = "<html><body><h1>Rates</h1><table><tr><td>Rate</td><td>$</td><td>5.25</td></tr></table></body></html>"
+    (tmp_path / "statement-2020-05-04.html.gz").write_bytes(gzip.compress(page.encode("cp1252")))
+    rule = DateField("file", pattern=r"\d{4}-\d\d-\d\d", zone="America/New_York")
+    settings = FilesSource("mine", str(tmp_path), "CC0-1.0", available_at=(rule,))
+    (document,) = read(settings, SourceReport())
+    assert "Rates" in document.text and "5.25" in document.text and "<" not in document.text
+    assert document.title == "statement-2020-05-04"
+    assert document.available_at == datetime(2020, 5, 5, 3, 59, 59, 999999, tzinfo=UTC)

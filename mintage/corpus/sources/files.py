@@ -14,7 +14,7 @@ from typing import Any, Literal, cast
 from mintage.corpus.document import CHAT, ROLES, USES, DatePrecision, Document, chat_text
 from mintage.corpus.sources.dates import DateField, day, moment
 from mintage.corpus.sources.report import RawFile, SourceReport
-from mintage.corpus.sources.rows import BadRow, Row, kind_of, read_rows
+from mintage.corpus.sources.rows import TEXT_SUFFIXES, BadRow, Row, kind_of, read_rows
 from mintage.errors import MintageError
 from mintage.workspace import file_sha256
 
@@ -64,7 +64,7 @@ TEXT_FILE = Fields(title="title", native_id="file")
 
 @dataclass(frozen=True)
 class FilesSource:
-    """A source of documents in files: txt, md, jsonl and csv (also .gz and .zst), and parquet.
+    """A source of documents in files: txt, md, html, jsonl and csv (also .gz and .zst), and parquet.
 
     `path` is a file, a directory (read whole, hidden files left out) or a glob pattern. Text files become one
     document each, titled by the file's name, which `available_at` can read as the field `file`. `where` keeps
@@ -139,7 +139,7 @@ def read(settings: FilesSource, report: SourceReport) -> Iterator[Document]:
             continue
         raw = RawFile(name, file_sha256(path), path.stat().st_size)
         report.files.append(raw)
-        text_file = kind_of(path)[0] in (".txt", ".md")
+        text_file = kind_of(path)[0] in TEXT_SUFFIXES
         mapping = TEXT_FILE if text_file else settings.fields
         for row in read_rows(path, name, settings.field_names()):
             if isinstance(row, BadRow):

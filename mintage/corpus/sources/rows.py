@@ -1,4 +1,4 @@
-"""Rows out of files: txt, md, jsonl, csv and parquet, plain or compressed, streamed within a fixed memory."""
+"""Rows out of files: txt, md, html, jsonl, csv and parquet, plain or compressed, streamed within a fixed memory."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 from mintage.errors import MintageError
 
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
-TEXT_SUFFIXES = (".txt", ".md")
-KNOWN_SUFFIXES = "txt, md, jsonl, csv (each also .gz or .zst) and parquet"
+HTML_SUFFIXES = (".html", ".htm")
+TEXT_SUFFIXES = (".txt", ".md", *HTML_SUFFIXES)
+KNOWN_SUFFIXES = "txt, md, html, jsonl, csv (each also .gz or .zst) and parquet"
 
 MAXIMUM_BYTES = 64 * 2**20  # of a row or a text; what bounds the memory of everything downstream
 CHUNK_BYTES = 2**20
@@ -54,8 +55,8 @@ def kind_of(path: Path) -> tuple[str, str | None]:
 
 
 def read_rows(path: Path, name: str, columns: Iterable[str]) -> Iterator[Row | BadRow]:
-    """The rows of a file. A text file is one row with the fields `text`, `title` (its name's stem) and
-    `file`.
+    """The rows of a file. A text file is one row with the fields `text` (of a page of HTML: its Markdown),
+    `title` (its name's stem) and `file`.
 
     Args:
         path: where the file is.
@@ -228,10 +229,14 @@ def text_row(path: Path, compression: str | None, name: str) -> Row | BadRow:
         content += chunk
         if len(content) > MAXIMUM_BYTES:
             return BadRow(1, f"longer than {MAXIMUM_BYTES:,} bytes; cut it into documents")
+    stem = (path.with_suffix("") if compression else path).stem
+    if kind_of(path)[0] in HTML_SUFFIXES:
+        from mintage.corpus.extract.html import to_markdown  # lxml, which few corpora need
+
+        return Row(1, {"text": to_markdown(bytes(content)), "title": stem, "file": name})
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         return BadRow(line, f"not UTF-8 (byte 0x{content[error.start]:02x}); convert the file to UTF-8")
-    stem = (path.with_suffix("") if compression else path).stem
     return Row(1, {"text": text, "title": stem, "file": name})
