@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -142,7 +141,21 @@ def find_raw(
     for record in card.settings["sources"]:
         if record["name"] == document.source and "path" in record and "fields" in record:
             return in_file(TypeAdapter(FilesSource).validate_python(record), document, text_range)
-    return None, f"the corpus names no source {document.source} with files or stored answers"
+        path = same_file(record, document)
+        if path is not None:
+            size = path.stat().st_size
+            return RawPlace(path, 0, size, "the whole file", document.raw_sha256), ""
+    return None, f"no file with the SHA-256 {document.raw_sha256} is where the settings of the corpus point"
+
+
+def same_file(record: dict[str, Any], document: Document) -> Path | None:
+    """The file that a document was read from, below one of the paths that a source's settings name."""
+    named = [Path(value).expanduser() for value in record.values() if isinstance(value, str) and value]
+    for path in named:
+        for candidate in (path, path / (document.raw_file or ""), path.parent / (document.raw_file or "")):
+            if candidate.is_file() and file_sha256(candidate) == document.raw_sha256:
+                return candidate
+    return None
 
 
 def in_answer(
@@ -155,8 +168,7 @@ def in_answer(
         return None, f"{raw.directory}: the answer {document.raw_sha256} is not there any more"
     body = raw.body(answer)  # verified against its hash
     path = raw.object(answer.sha256)
-    found = narrow(body, 0, document, text_range)
-    start, end, what = found or (0, len(body), "the whole answer")
+    start, end, what = narrow(body, document, text_range) or (0, len(body), "the whole answer")
     return RawPlace(path, start, end, what, answer.sha256), ""
 
 
@@ -177,7 +189,7 @@ def in_file(
     suffix, compression = kind_of(path)
     if suffix in (".txt", ".md"):
         content = b"".join(line or b"" for line in joined(path, compression))
-        start, end, what = narrow(content, 0, document, text_range) or (0, len(content), "the whole file")
+        start, end, what = narrow(content, document, text_range) or (0, len(content), "the whole file")
         return RawPlace(path, start, end, what, document.raw_sha256), ""
     rows = row_lines(settings, path, document)
     if rows is None:
@@ -191,14 +203,14 @@ def in_file(
 
 
 def narrow(
-    content: bytes, offset: int, document: Document, text_range: tuple[int, int] | None
+    content: bytes, document: Document, text_range: tuple[int, int] | None
 ) -> tuple[int, int, str] | None:
     """The token's own bytes, where the document's text stands in the raw bytes as it is, and once."""
     text = document.text.encode()
     start = content.find(text)
     if text_range is None or start < 0 or content.find(text, start + 1) >= 0:
         return None
-    return offset + start + text_range[0], offset + start + text_range[1], "the token itself"
+    return start + text_range[0], start + text_range[1], "the token itself"
 
 
 def row_lines(settings: FilesSource, path: Path, document: Document) -> tuple[int, int | None] | None:
@@ -209,7 +221,7 @@ def row_lines(settings: FilesSource, path: Path, document: Document) -> tuple[in
     found: int | None = None
     for row in read_rows(path, document.raw_file, settings.field_names()):
         if found is not None:
-            return found, row.line
+            return found, row.line if kind_of(path)[0] == ".csv" else found + 1
         if isinstance(row, Row) and files.matches(settings.where, row.fields):
             try:
                 made = files.document(settings, settings.fields, row, raw)
@@ -271,10 +283,3 @@ def describe(place: Place) -> list[tuple[str, str]]:
 def time_text(moment: datetime | None, precision: str) -> str:
     """A moment with how well it is known."""
     return f"{moment.isoformat()} ({precision})" if moment else "not known"
-
-
-def verified(path: Path, start: int, end: int) -> str:
-    """SHA-256 of some bytes of a file."""
-    with path.open("rb") as file:
-        file.seek(start)
-        return hashlib.sha256(file.read(end - start)).hexdigest()
