@@ -81,7 +81,7 @@ def month_papers(settings: PapersSource, month: str, fetch: Fetch) -> list[Paper
     year, number = int(month[:4]), int(month[5:])
     last = calendar.monthrange(year, number)[1]
     span = f"submittedDate:[{year}{number:02d}010000 TO {year}{number:02d}{last}2359]"
-    found: list[Paper] = []
+    found: dict[str, Paper] = {}  # pages may overlap where a paper came in between
     start, total = 0, 1
     while start < total:
         query = {
@@ -98,9 +98,9 @@ def month_papers(settings: PapersSource, month: str, fetch: Fetch) -> list[Paper
             fetch.account.refuse(refusal)
         else:
             total = total_results(body)
-            found += [paper for paper in read_page(body) if isinstance(paper, Paper)]
+            found |= {paper.paper: paper for paper in read_page(body) if isinstance(paper, Paper)}
         start += PAGE_RESULTS
-    return found
+    return list(found.values())
 
 
 def licence_of(paper: Paper, fetch: Fetch) -> tuple[str, Use] | None:
