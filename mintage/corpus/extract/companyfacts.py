@@ -76,7 +76,7 @@ def documents(
     """The documents of an answer of companyfacts, in the order in which they became available.
 
     `acceptance`: the moment from which a filing was public, by accession; where it is not known the END of
-    the day in its header in New York is the bound. `former_names`: the names that the company gave up, because
+    the day in its header in New York is the bound. `former_names`: the names that the company gave up, since
     the answer has only the one it bears now. `report` counts facts that cannot be read.
     """
     file = url.rsplit("/", 1)[-1]

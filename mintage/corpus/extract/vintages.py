@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -88,32 +88,35 @@ def read_company(
     """
     try:
         answer = json.loads(body, parse_float=Decimal, parse_constant=str)
-        cik, name, taxonomies = (
-            f"{int(answer['cik']):010d}",
-            " ".join(answer["entityName"].split()),
-            answer["facts"],
-        )
+        cik, name = f"{int(answer['cik']):010d}", " ".join(answer["entityName"].split())
+        stated = list(entries(answer["facts"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         report.bad(file, 0, f"not an answer of companyfacts: {type(error).__name__}: {error}")
         return None
     labels: dict[tuple[str, str], str] = {}
     filings: dict[str, Filing] = {}
     facts: dict[tuple[Item, str], Fact] = {}
-    serial = 0
-    for taxonomy, tags in taxonomies.items():
+    for serial, (taxonomy, tag, label, unit, one) in enumerate(stated, 1):
+        labels[taxonomy, tag] = label_of(tag, label)
+        try:
+            fact = read_fact(taxonomy, tag, unit, one, acceptance, filings)
+            known = facts.setdefault((fact.item, fact.filing.accession), fact)
+            if known.value != fact.value:
+                raise ValueError(f"{one['accn']} already states {known.value} of the same")
+        except KeyError as error:
+            report.bad(file, serial, f"{tag}: there is no {error}")
+        except (ValueError, TypeError) as error:
+            report.bad(file, serial, f"{tag}: {error}")
+    return Company(cik, name, labels, sorted(facts.values(), key=order))
+
+
+def entries(facts: dict[str, Any]) -> Iterator[tuple[str, str, str | None, str, dict[str, Any]]]:
+    """The entries of an answer's facts: taxonomy, tag, label, unit, entry."""
+    for taxonomy, tags in facts.items():
         for tag, about in tags.items():
-            labels[taxonomy, tag] = label_of(tag, about.get("label"))
             for unit, stated in about["units"].items():
                 for one in stated:
-                    serial += 1
-                    try:
-                        fact = read_fact(taxonomy, tag, unit, one, acceptance, filings)
-                        known = facts.setdefault((fact.item, fact.filing.accession), fact)
-                        if known.value != fact.value:
-                            raise ValueError(f"{one['accn']} already states {known.value} of the same")
-                    except (ValueError, KeyError, TypeError) as error:
-                        report.bad(file, serial, f"{tag}: {type(error).__name__}: {error}")
-    return Company(cik, name, labels, sorted(facts.values(), key=order))
+                    yield taxonomy, tag, about.get("label"), unit, one
 
 
 def order(fact: Fact) -> tuple[datetime, str, str, str, str, date, date]:
@@ -150,7 +153,8 @@ def read_fact(
         filed = date.fromisoformat(one["filed"])
         accepted = acceptance.get(accession)
         public = accepted or in_utc(datetime.combine(filed, END_OF_DAY), EASTERN)
-        filing = filings[accession] = Filing(accession, one["form"], filed, public, accepted is not None)
+        form = one["form"] or "of an unknown name"
+        filing = filings[accession] = Filing(accession, form, filed, public, accepted is not None)
     if start is not None and start > end:
         raise ValueError(f"the period from {start} ends on {end}")
     if end > filing.filed:

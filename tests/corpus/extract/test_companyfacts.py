@@ -1,0 +1,416 @@
+"""Companyfacts as documents: every figure of every text is in the source, and what a text says was known."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mintage.corpus.document import Document
+from mintage.corpus.extract.companyfacts import documents
+from mintage.corpus.extract.figures import FORMS, form_of, read, unit_words
+from mintage.corpus.extract.topics import in_sentence, label_of
+from mintage.corpus.extract.vintages import FormerName, Item, as_of, histories, name_at, read_company
+from mintage.corpus.sources.report import SourceReport
+
+CIKS = ("0000320193", "0001045810", "0001652044", "0001835632")
+NEW_YORK = ZoneInfo("America/New_York")
+MONTHS = {
+    "month": 1,
+    "three months": 3,
+    "six months": 6,
+    "nine months": 9,
+    "twelve months": 12,
+    "fiscal year": 12,
+}
+SCALED = {"thousands of ": 10**3, "millions of ": 10**6}
+
+
+@cache
+def recording(shared_data: Path, cik: str) -> bytes:
+    name = f"data.sec.gov_api_xbrl_companyfacts_CIK{cik}.json.gz"
+    return gzip.decompress((shared_data / "fixtures" / "sec_edgar_recordings" / name).read_bytes())
+
+
+@cache
+def recorded_documents(shared_data: Path, cik: str) -> list[Document]:
+    return made(recording(shared_data, cik))
+
+
+def made(body: bytes, acceptance: dict[str, datetime] | None = None, **more: Any) -> list[Document]:
+    return list(
+        documents(
+            body,
+            source="edgar_facts",
+            licence="US public domain",
+            use="ship",
+            raw_sha256="0" * 64,
+            url="https://data.sec.gov/api/xbrl/companyfacts/CIK.json",
+            acceptance=acceptance or {},
+            **more,
+        )
+    )
+
+
+class Raw(NamedTuple):
+    """An entry of the answer as it stands there."""
+
+    taxonomy: str
+    label: str
+    unit: str
+    start: date | None
+    end: date
+    value: Decimal
+    accession: str
+    filed: str
+    tag: str
+
+
+def raw_facts(body: bytes) -> list[Raw]:
+    """All entries, read without the code under test; periods that end after they were filed are left out."""
+    found = []
+    for taxonomy, tags in json.loads(body, parse_float=Decimal)["facts"].items():
+        for tag, about in tags.items():
+            label = re.sub(r"\s*\(Deprecated [^)]*\)", "", about["label"] or "").strip()
+            label = label or label_of(tag, None)
+            for unit, entries in about["units"].items():
+                for one in entries:
+                    start = date.fromisoformat(one["start"]) if "start" in one else None
+                    end, value = date.fromisoformat(one["end"]), Decimal(one["val"])
+                    if one["end"] <= one["filed"]:
+                        found.append(
+                            Raw(taxonomy, label, unit, start, end, value, one["accn"], one["filed"], tag)
+                        )
+    return sorted(found, key=lambda raw: (raw.filed, raw.accession))
+
+
+class Read(NamedTuple):
+    """A figure that was read in a text; `start` is the period's length in months where the text says that."""
+
+    label: str
+    unit: str
+    start: date | int | None
+    end: date
+    value: Decimal
+
+
+def period_of(words: str) -> tuple[date | int | None, date]:
+    """A period as any of the forms writes it."""
+    if match := re.fullmatch(r"(?:at )?(\d{4}-\d\d-\d\d)", words):
+        return None, date.fromisoformat(match[1])
+    if match := re.fullmatch(r"(?:the period from |From )?(\S{10}) to (\S{10})", words):
+        return date.fromisoformat(match[1]), date.fromisoformat(match[2])
+    match = re.fullmatch(r"the (.+) ended (\S{10})", words)
+    assert match is not None, words
+    return MONTHS[match[1]], date.fromisoformat(match[2])
+
+
+def read_tables(text: str, units: list[str]) -> Iterator[Read]:
+    """The cells of the Markdown tables."""
+    codes = {unit_words(unit): unit for unit in units}
+    for block in re.finditer(r"^(In .+|As plain numbers):\n\n((?:\|.*\|\n?)+)", text, re.MULTILINE):
+        scale, words = 1, block[1].removeprefix("In ")
+        for name, size in SCALED.items():
+            if words.startswith(name):
+                scale, words = size, words.removeprefix(name)
+        unit = "pure" if words == "As plain numbers" else codes[words]
+        head, _, *lines = [line[2:-2].split(" | ") for line in block[2].splitlines()]
+        for line in lines:
+            assert len(line) == len(head)
+            for period, figure in zip(head[1:], line[1:], strict=True):
+                start, end = period_of(period)
+                yield Read(line[0], unit, start, end, read(figure).value * scale)
+
+
+def read_lines(text: str, units: list[str]) -> Iterator[Read]:
+    """The key-value lines under their headings."""
+    for block in re.finditer(r"^(At|From) (.+):\n((?:- .*\n?)+)", text, re.MULTILINE):
+        start, end = period_of(block[2])
+        for line in block[3].splitlines():
+            label, figure = re.fullmatch(r"- (.+): (.+)", line).groups()  # type: ignore[union-attr]
+            back = read(figure, units)
+            yield Read(label, back.unit, start, end, back.value)
+
+
+def read_prose(text: str, units: list[str], labels: dict[str, str], name: str) -> Iterator[Read]:
+    """The figures of prose. Between two figures there is nothing but a label, or the reading fails."""
+    words = {words for unit in units for one in (True, False) if (words := unit_words(unit, one))}
+    unit = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    figure = re.compile(
+        r" (?:of|came to|amounted to|equaled|stood at) "
+        rf"(-?\d[\d,]*(?:\.\d+)?(?: (?:thousand|million|billion))?(?: (?:{unit})\b)?)(?=, | and |\. |\.$)"
+    )
+    start_of_clause = re.compile(
+        r"^(?:, |\. |and | and )?(?:(?:The company|It) (?:reported|disclosed|recorded|showed) )?"
+    )
+    opening = re.compile(rf"(?:At|As of|On|In|For|Over|During) (.+?), {re.escape(name)} \w+ ")
+    paragraphs = text.split("\n\n")[1:]
+    for paragraph in paragraphs:
+        begun = opening.match(paragraph)
+        if begun is None:
+            assert re.match(r"Changed by|Form|As of|These are", paragraph), paragraph[:200]
+            continue
+        start, end = period_of(begun[1])
+        at = begun.end()
+        for found in figure.finditer(paragraph, at):
+            said = start_of_clause.sub("", paragraph[at : found.start()])
+            label = labels.get(
+                said, labels.get(said[0].lower() + said[1:], labels.get(said[0].upper() + said[1:]))
+            )
+            if label is not None:
+                back = read(found[1], units)
+                yield Read(label, back.unit, start, end, back.value)
+                at = found.end()
+        assert paragraph[at:] == ".", paragraph[at:][:300]
+
+
+def read_changes(text: str, units: list[str]) -> Iterator[tuple[Read, Read]]:
+    """The lines on what a filing changed: now, and before."""
+    for line in re.finditer(
+        r"^- (.+) \(([^()]+)\): (.+), before that (.+) \(form \S+ filed \S+\)$", text, re.MULTILINE
+    ):
+        start, end = period_of(line[2])
+        now, before = (read(figure, units) for figure in (line[3], line[4]))
+        yield (
+            Read(line[1], now.unit, start, end, now.value),
+            Read(line[1], before.unit, start, end, before.value),
+        )
+
+
+def prose_labels(raws: list[Raw]) -> dict[str, str]:
+    """The labels by what they are inside a sentence."""
+    written = {label for raw in raws for label in (raw.label, f"{raw.label} [{raw.tag}]")}
+    return {in_sentence(label): label for label in written}
+
+
+def figures_of(document: Document, units: list[str], labels: dict[str, str]) -> list[Read]:
+    """Every figure of a document's statements."""
+    body = document.text.split("Changed by this filing:")[0].strip()
+    match form_of(document.native_id):
+        case "table":
+            return list(read_tables(body, units))
+        case "key_value":
+            return list(read_lines(body, units))
+    name = document.title.split(":")[0]
+    return list(read_prose(body, units, labels, name))
+
+
+class Brute:
+    """The as-of store by brute force over all entries."""
+
+    def __init__(self, raws: list[Raw]):
+        self.by_label: dict[tuple[str, str, date], list[Raw]] = defaultdict(list)
+        for raw in raws:
+            for label in (raw.label, f"{raw.label} [{raw.tag}]"):
+                self.by_label[label, raw.unit, raw.end].append(raw)
+
+    def values(self, figure: Read, filed: str, accession: str) -> set[Decimal]:
+        """What a figure may be: the last values filed until then with its label, unit and period."""
+        unit, times = ("pure", 100) if figure.unit == "percent" else (figure.unit, 1)
+        stood: dict[tuple[str, date | None], Decimal] = {}
+        for raw in self.by_label[figure.label, unit, figure.end]:
+            public = (raw.filed, raw.accession) <= (filed, accession)
+            if public and fits(raw.start, raw.end, figure.start):
+                stood[raw.taxonomy + raw.tag, raw.start] = raw.value * times
+        return set(stood.values())
+
+
+def fits(start: date | None, end: date, said: date | int | None) -> bool:
+    if isinstance(said, int) and not isinstance(said, bool):
+        return start is not None and abs((end - start).days + 1 - said * 30.4375) <= 7
+    return start == said
+
+
+def accession_of(document: Document) -> str:
+    """The accession of the filing that a document came with."""
+    return dict(document.entities)["accession"]
+
+
+@pytest.mark.parametrize("cik", CIKS)
+def test_every_figure_of_every_text_is_what_the_source_knew_then(shared_data: Path, cik: str) -> None:
+    body = recording(shared_data, cik)
+    raws = raw_facts(body)
+    brute = Brute(raws)
+    checked, forms, changes = 0, defaultdict(int), 0
+    newest: dict[str, int] = {}
+    days = {raw.accession: raw.filed for raw in raws}
+    units = sorted({raw.unit for raw in raws} | {"percent"})
+    labels = prose_labels(raws)
+    for document in recorded_documents(shared_data, cik):
+        accession = accession_of(document)
+        filed = days[accession]
+        figures = figures_of(document, units, labels)
+        for figure in figures:
+            assert figure.value in brute.values(figure, filed, accession), (document.native_id, figure)
+        for now, before in read_changes(document.text, units):
+            assert now.value in brute.values(now, filed, accession)
+            known = {
+                raw.value
+                for raw in brute.by_label[before.label, before.unit, before.end]
+                if raw.filed <= filed and raw.accession != accession
+            }
+            assert before.unit == "percent" or before.value in known
+            changes += 1
+        checked += len(figures)
+        forms[form_of(document.native_id)] += 1
+        newest[document.native_id] = len(figures)
+    items = {(raw.taxonomy, raw.tag, raw.unit, raw.start, raw.end) for raw in raws}
+    assert sum(newest.values()) == len(items)  # nothing left out, nothing said twice
+    assert changes > 200 and set(forms) == set(FORMS)
+    print(cik, f"{checked:,} figures read back, {changes:,} changes, forms {dict(forms)}")
+
+
+@pytest.mark.parametrize("cik", CIKS)
+def test_the_store_agrees_with_brute_force_at_every_turn(shared_data: Path, cik: str) -> None:
+    body = recording(shared_data, cik)
+    company = read_company(body, {}, SourceReport(), "facts.json")
+    assert company is not None
+    store = histories(company.facts)
+    entries: dict[Item, list[Raw]] = defaultdict(list)
+    for raw in raw_facts(body):
+        entries[Item(raw.taxonomy, raw.tag, raw.unit, raw.start, raw.end)].append(raw)
+    assert len(store) == len(entries)
+    changed = 0
+    for item, facts in store.items():
+        own = entries[item]
+        changed += len({fact.value for fact in facts}) > 1
+        assert as_of(store, item, facts[0].filing.available_at - timedelta(microseconds=1)) is None
+        for day in {raw.filed for raw in own}:
+            moment = datetime.combine(
+                date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), NEW_YORK
+            )
+            found = as_of(store, item, moment.astimezone(UTC))
+            last = max((raw.filed, raw.accession, raw.value) for raw in own if raw.filed <= day)
+            assert found is not None and (found.filing.accession, found.value) == last[1:]
+    measured = {"0000320193": 425, "0001045810": 986, "0001652044": 245, "0001835632": 467}
+    assert changed == measured[cik]
+
+
+def test_accrued_liabilities_of_apple_are_known_as_first_filed_and_as_restated(shared_data: Path) -> None:
+    company = read_company(recording(shared_data, "0000320193"), {}, SourceReport(), "facts.json")
+    assert company is not None
+    store = histories(company.facts)
+    item = Item("us-gaap", "AccruedLiabilitiesCurrent", "USD", None, date(2008, 9, 27))
+    if item not in store:
+        item = item._replace(tag="AccruedLiabilities")
+
+    def known(day: str) -> Decimal | None:
+        fact = as_of(store, item, datetime.fromisoformat(f"{day}T23:59:59.999999").replace(tzinfo=NEW_YORK))
+        return fact and fact.value
+
+    first = [fact for fact in store[item] if fact.value == 3_719_000_000]
+    assert known("2009-10-27") == known("2010-01-24") == 3_719_000_000
+    assert known("2010-01-25") == 4_224_000_000
+    assert first[-1].filing.filed == date(2009, 10, 27)
+
+
+@pytest.mark.parametrize("cik", ["0001652044", "0001835632"])
+def test_what_was_filed_later_changes_no_document(shared_data: Path, cik: str) -> None:
+    body = recording(shared_data, cik)
+    everything = recorded_documents(shared_data, cik)
+    days = sorted({raw.filed for raw in raw_facts(body)})
+    for day in (days[len(days) // 3], days[len(days) * 4 // 5]):
+        answer = json.loads(body, parse_float=str)
+        for tags in answer["facts"].values():
+            for about in tags.values():
+                for unit, entries in about["units"].items():
+                    about["units"][unit] = [one for one in entries if one["filed"] <= day]
+        cut = json.dumps(answer).encode()
+        cut = re.sub(rb'"val": "(-?[\d.]+(?:[eE][-+]?\d+)?)"', rb'"val": \1', cut)
+        end = datetime.combine(date.fromisoformat(day), datetime.max.time(), NEW_YORK)
+        assert made(cut) == [one for one in everything if one.available_at and one.available_at <= end]
+
+
+def test_a_changed_fact_makes_a_document_that_supersedes_the_old_one(shared_data: Path) -> None:
+    by_id: dict[str, Document] = {}
+    last: dict[str, Document] = {}
+    for document in recorded_documents(shared_data, "0001045810"):
+        before = last.get(document.native_id)
+        assert document.doc_id not in by_id
+        assert (
+            (document.vintage, document.supersedes) == (before.vintage + 1, before.doc_id)
+            if before
+            else (0, None)
+        )
+        assert before is None or "Changed by this filing:" in document.text
+        assert document.available_at and document.period_end
+        assert before is None or document.available_at > before.available_at
+        assert document.date_precision == "bound" and document.published_at is None
+        by_id[document.doc_id] = last[document.native_id] = document
+    assert max(document.vintage for document in last.values()) > 1
+
+
+def small(*entries: dict[str, Any], name: str = "Acme Inc.", tag: str = "Assets", unit: str = "USD") -> bytes:
+    facts = {"us-gaap": {tag: {"label": tag, "description": "", "units": {unit: list(entries)}}}}
+    return json.dumps({"cik": 7, "entityName": name, "facts": facts}).encode()
+
+
+def entry(value: Any = 5_000_000, serial: int = 1, filed: str = "2020-02-01", **more: Any) -> dict[str, Any]:
+    accession = f"0000000007-20-{serial:06d}"
+    return {"end": "2019-12-31", "val": value, "accn": accession, "form": "10-K", "filed": filed, **more}
+
+
+def test_a_document_is_available_from_the_acceptance_or_else_from_the_end_of_the_day() -> None:
+    accepted = datetime(2020, 2, 1, 21, 30, 15, tzinfo=UTC)
+    first, second = made(
+        small(entry(), entry(6_000_000, 2, "2020-07-01")), {"0000000007-20-000001": accepted}
+    )
+    assert (first.available_at, first.date_precision, first.published_at) == (accepted, "second", accepted)
+    assert second.available_at == datetime(2020, 7, 2, 3, 59, 59, 999999, tzinfo=UTC)
+    assert (second.date_precision, second.supersedes) == ("bound", first.doc_id)
+    assert (
+        "6 million US dollars, before that 5 million US dollars (form 10-K filed 2020-02-01)" in second.text
+    )
+
+
+def test_entries_that_cannot_be_are_counted_and_the_others_go_on() -> None:
+    good = entry()
+    bad = [
+        entry(serial=2, end="2019-13-31"),
+        entry(serial=3, end="2031-12-31"),
+        entry(serial=4, start="2020-01-01"),
+        entry(None, serial=5),
+        entry("12", serial=6),
+        entry(True, serial=7),
+        entry(float("nan"), serial=8),
+        {key: value for key, value in entry(serial=9).items() if key != "end"},
+        entry(serial=10, accn="../../etc"),
+        entry(7_000_000),
+        entry(serial=11, filed="soon"),
+    ]
+    report = SourceReport()
+    found = made(small(good, *bad), report=report)
+    assert [document.vintage for document in found] == [0]
+    assert report.bad_rows == len(bad)
+    for body in (b"", b"<html>", b"[]", b'{"cik": 7}', b'{"cik": 7, "entityName": "A", "facts": {"x": [1]}}'):
+        report = SourceReport()
+        assert made(body, report=report) == [] and report.bad_rows == 1
+
+
+def test_no_text_bears_a_name_that_the_company_took_later() -> None:
+    former = [FormerName("Older Corp", date(2005, 1, 1)), FormerName("Old Corp", date(2020, 3, 1))]
+    assert name_at("New Inc.", former, date(2004, 1, 1)) == "Older Corp"
+    assert name_at("New Inc.", former, date(2020, 3, 1)) == "New Inc."
+    body = small(entry(), entry(6_000_000, 2, "2020-07-01"), name="New Inc.")
+    first, second = made(body, former_names=former)
+    assert "Old Corp" in first.text and "New Inc." not in first.text + first.title
+    assert "New Inc." in second.text
+
+
+def test_a_share_is_written_in_percent_and_only_a_share() -> None:
+    (share,) = made(small(entry(0.312), tag="EffectiveIncomeTaxRateContinuingOperations", unit="pure"))
+    (more,) = made(small(entry(3.85), tag="LeaseDiscountRatePercent", unit="pure"))
+    (ratio,) = made(small(entry(0.5), tag="ConversionRatio", unit="pure"))
+    assert "31.2" in share.text and "ercent" in share.text
+    assert "3.85" in more.text and "385" not in more.text
+    assert "0.5" in ratio.text and "percent" not in ratio.text
