@@ -102,7 +102,7 @@ def plain(markup: str) -> str:
     if TAG_OR_ENTITY.search(markup):
         try:
             spaced = BLOCK_TAG.sub(r" \g<0> ", markup)
-            markup = "".join(lxml.html.fromstring(f"<div>{spaced}</div>").itertext())
+            markup = str(lxml.html.fromstring(f"<div>{spaced}</div>").xpath("string()"))
         except (lxml.etree.ParserError, ValueError):  # nothing but comments, or characters that XML forbids
             markup = re.sub(r"<[^>]*>", " ", markup)
     return " ".join(markup.replace("\0", "").split())

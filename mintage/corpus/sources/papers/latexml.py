@@ -21,11 +21,11 @@ def check_paper(body: bytes) -> None:
 
 def paper_text(body: bytes) -> str | None:
     """The text of a rendered paper as Markdown, formulas as TeX between dollars; None where there is none."""
-    root = lxml.html.document_fromstring(body, parser=lxml.html.HTMLParser(encoding="utf-8"))
-    documents = root.find_class("ltx_document")
+    root = lxml.html.fromstring(body, parser=lxml.html.HTMLParser(encoding="utf-8"))
+    documents = root.xpath("//*[contains(concat(' ', normalize-space(@class), ' '), ' ltx_document ')]")
     if not documents:
         return None
-    article = documents[0]
+    article: lxml.html.HtmlElement = documents[0]
     for name in DROPPED:
         for node in article.find_class(name):
             node.drop_tree()
