@@ -52,9 +52,10 @@ class Fetch:
             self.account.unchanged += 1
             return stored
         validators = {}
-        if stored is not None and stored.etag:
+        same = stored is not None and stored.note == request.note  # a new note has to be stored with a body
+        if stored is not None and same and stored.etag:
             validators["If-None-Match"] = stored.etag
-        if stored is not None and stored.last_modified:
+        if stored is not None and same and stored.last_modified:
             validators["If-Modified-Since"] = stored.last_modified
         response = self.transport.get(request, validators)
         if response.status == 304:

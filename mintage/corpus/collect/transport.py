@@ -6,9 +6,12 @@ import email.utils
 import gzip
 import hashlib
 import json
+import logging
+import os
 import random
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +20,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from mintage.errors import MintageError
+from mintage.workspace import explain_full_disk, write_atomic
 
 REQUESTS_PER_SECOND = 2.0  # to a host without a rate of its own
 ATTEMPTS = 5
@@ -31,7 +35,8 @@ class Request:
 
     `immutable` says that its content never changes, so a stored answer is not asked for again. `check` raises
     ValueError for a body that is not what was asked for, whatever the status says. `note` is kept beside the
-    stored answer, for the parser. `headers` may hold secrets; they are never stored.
+    stored answer, for the parser. `headers` and `parameters` (added to the URL's query when it is sent) may
+    hold secrets; they are never stored.
     """
 
     url: str
@@ -39,6 +44,7 @@ class Request:
     check: Callable[[bytes], None] | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,22 @@ class Refused(Exception):
         self.url, self.reason = url, reason
 
 
+class CutOff(Exception):
+    """A compressed body that ends before its end, or is none."""
+
+
 class Transport(Protocol):
     """Anything that answers a request."""
 
     def get(self, request: Request, headers: Mapping[str, str]) -> Response:
         """Fetch, with these headers added (validators of a conditional request).
+
+        Raises:
+            Refused: no usable answer.
+        """
+
+    def save(self, request: Request, path: Path) -> None:
+        """Fetch a body that is too large for the memory into a file, which is there only when it is whole.
 
         Raises:
             Refused: no usable answer.
@@ -101,6 +118,10 @@ class Replay:
         retrieved_at = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
         return Response(request.url, 200, {}, body, retrieved_at)
 
+    def save(self, request: Request, path: Path) -> None:
+        """Write the recorded answer to a file."""
+        write_atomic(path, self.get(request, {}).body)
+
 
 class Live:
     """Requests over HTTP: never faster than each host's rate, a declared User-Agent, retries that obey
@@ -114,11 +135,14 @@ class Live:
         sleep: Callable[[float], None] = time.sleep,
         transport: Any = None,
     ):
-        """`rates` are requests per second by host; `sleep` and httpx's `transport` are given by tests."""
+        """`rates` are requests per second by host; one for `sec.gov` holds for all hosts of that domain
+        together. `sleep` and httpx's `transport` are given by tests."""
         import httpx
 
-        self.errors = (httpx.TransportError, httpx.DecodingError)
-        headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip, deflate"}
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, keys included
+        self.errors = (httpx.TransportError, CutOff)
+        self.parse = httpx.URL
+        headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip"}
         self.client = httpx.Client(
             headers=headers, timeout=TIMEOUT, follow_redirects=True, transport=transport
         )
@@ -127,17 +151,64 @@ class Live:
 
     def get(self, request: Request, headers: Mapping[str, str]) -> Response:
         """Fetch; a busy or broken host is asked again after a pause."""
-        host = urlsplit(request.url).hostname or ""
-        bucket = self.buckets.setdefault(host, TokenBucket(REQUESTS_PER_SECOND, self.sleep))
+
+        def read(answer: Any) -> bytes:
+            encoding = answer.headers.get("content-encoding", "identity")
+            return decompressed(b"".join(answer.stream), encoding)
+
+        status, answered, body = self.ask(request, headers, read)
+        return accepted(request, status, answered, body)
+
+    def save(self, request: Request, path: Path) -> None:
+        """Fetch into a file beside `path` that takes its name when it is whole."""
+        partial = path.with_name(f".{path.name}.partial")
+
+        def write(answer: Any) -> bytes:
+            with explain_full_disk(path), partial.open("wb") as file:
+                for piece in answer.stream:
+                    file.write(piece)
+                file.flush()
+                os.fsync(file.fileno())
+                return b"." if file.tell() else b""
+
+        try:
+            accepted(request, *self.ask(request, {"Accept-Encoding": "identity"}, write))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def bucket(self, host: str) -> TokenBucket:
+        """The bucket of a host: its own, or that of a domain which it belongs to."""
+        names = host.split(".")
+        for start in range(len(names)):
+            found = self.buckets.get(".".join(names[start:]))
+            if found is not None:
+                return found
+        return self.buckets.setdefault(host, TokenBucket(REQUESTS_PER_SECOND, self.sleep))
+
+    def ask(
+        self, request: Request, headers: Mapping[str, str], receive: Callable[[Any], bytes]
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and what `receive` made of the answer's body; with pauses and new attempts where
+        the host is busy or the connection breaks.
+
+        Raises:
+            Refused: every attempt failed, or the host asks for a long pause.
+        """
+        bucket = self.bucket(urlsplit(request.url).hostname or "")
+        url = self.parse(request.url)
+        if request.parameters:
+            url = url.copy_merge_params(request.parameters)
         for attempt in range(1, ATTEMPTS + 1):
             bucket.take()
             try:
-                answer = self.client.get(request.url, headers={**request.headers, **headers})
+                with self.client.stream("GET", url, headers={**request.headers, **headers}) as answer:
+                    if answer.status_code not in RETRIED:
+                        body = receive(answer) if answer.status_code == 200 else b""
+                        return answer.status_code, dict(answer.headers), body
             except self.errors as error:
                 reason, asked = f"{type(error).__name__}: {error}", None
             else:
-                if answer.status_code not in RETRIED:
-                    return accepted(request, answer.status_code, dict(answer.headers), answer.content)
                 reason = f"HTTP {answer.status_code}"
                 asked = retry_after(answer.headers.get("retry-after"))
             if asked is not None and asked > LONGEST_PAUSE:
@@ -146,6 +217,21 @@ class Live:
                 pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.5)
                 self.sleep(pause if asked is None else asked + random.uniform(0, 1))
         raise Refused(request.url, f"{reason}, {ATTEMPTS} times")
+
+
+def decompressed(body: bytes, encoding: str) -> bytes:
+    """The body of a transfer with a Content-Encoding. (httpx's own decoder takes a gzip that was cut off for
+    a whole one.)
+
+    Raises:
+        CutOff: it is not whole.
+    """
+    if encoding == "identity":
+        return body
+    try:
+        return gzip.decompress(body)
+    except (EOFError, OSError, zlib.error) as error:
+        raise CutOff(f"a body in {encoding} that cannot be decompressed: {error}") from None
 
 
 def accepted(request: Request, status: int, headers: dict[str, str], body: bytes) -> Response:
