@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import lxml.etree
+from typing import Any
+
 import lxml.html
 
 # By their classes: authors with their addresses, references, notes and error marks, numbers of items.
@@ -21,11 +22,11 @@ def check_paper(body: bytes) -> None:
 
 def paper_text(body: bytes) -> str | None:
     """The text of a rendered paper as Markdown, formulas as TeX between dollars; None where there is none."""
-    root = lxml.html.fromstring(body, parser=lxml.html.HTMLParser(encoding="utf-8"))
-    documents = root.xpath("//*[contains(concat(' ', normalize-space(@class), ' '), ' ltx_document ')]")
+    root: Any = lxml.html.fromstring(body, parser=lxml.html.HTMLParser(encoding="utf-8"))
+    documents = root.find_class("ltx_document")
     if not documents:
         return None
-    article: lxml.html.HtmlElement = documents[0]
+    article = documents[0]
     for name in DROPPED:
         for node in article.find_class(name):
             node.drop_tree()
