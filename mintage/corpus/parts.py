@@ -19,8 +19,9 @@ from mintage.corpus.sources.report import BadRowExample, RawFile, SourceReport
 from mintage.corpus.store import part_path, parts, write_documents
 from mintage.corpus.tasks import Progress, Task, link, run_all
 
-Read = Callable[[Any, dict[str, SourceReport]], Iterator[Document]]
-"""Yields the documents of one source's settings, and puts its report under its name where it keeps one."""
+Read = Callable[..., Iterator[Document]]
+"""Called with a source's settings and `reports=` a dictionary: yields the source's documents, and puts its
+report there under its name. A function at a module's top level, or a `functools.partial` of one."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def tasks(sources: Sequence[Any], read: Read, scratch: Path) -> list[Task]:
 def write_source(directory: Path, source: Any, read: Read) -> dict[str, Any]:
     """Write the documents of one source as a store of its own; the task's function."""
     reports: dict[str, SourceReport] = {}
-    documents = write_documents(directory, read(source, reports))
+    documents = write_documents(directory, read(source, reports=reports))
     return {
         "documents": documents,
         "reports": {name: dataclasses.asdict(report) for name, report in reports.items()},
