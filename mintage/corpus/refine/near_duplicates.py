@@ -102,7 +102,7 @@ def chosen_texts(
 ) -> Iterator[tuple[list[int], list[str]]]:
     """The numbers and texts that a query of (number, position), ascending by position, asks for; in batches
     of about `BATCH_CHARACTERS`."""
-    rows = connection.cursor().execute(query).to_arrow_reader(FETCH_ROWS)
+    rows = connection.cursor().sql(query).to_arrow_reader(FETCH_ROWS)
     wanted = ((row["number"], row["position"]) for batch in rows for row in batch.to_pylist())
     number, position = next(wanted, (0, -1))
     before = 0
@@ -190,9 +190,7 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, scratch: Path, bands:
 
 def write_sets(connection: duckdb.DuckDBPyConnection, directory: Path, scratch: Path) -> None:
     """Write the 5-grams and the figures of every candidate to one file, and where each begins to another."""
-    records = np.memmap(
-        scratch / "records.bin", RECORD, "w+", shape=max(count(connection, "members"), 1)
-    )
+    records = np.memmap(scratch / "records.bin", RECORD, "w+", shape=max(count(connection, "members"), 1))
     start = 0
     with (scratch / "sets.bin").open("wb") as file:
         query = "select number, position from members order by position"
@@ -220,7 +218,7 @@ def compare(connection: duckdb.DuckDBPyConnection, scratch: Path, threshold: flo
     Returns:
         how many are, and how many would be but for their figures.
     """
-    rows = connection.cursor().execute(
+    rows = connection.cursor().sql(
         """
         select candidates.text, twin, later.number as later_number, earlier.number as earlier_number
         from candidates join members as later on candidates.text = later.text
