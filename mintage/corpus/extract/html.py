@@ -13,7 +13,7 @@ import re
 from lxml import etree
 
 from mintage.corpus.extract.pages import PAGE, Block, Kind, without_page_furniture
-from mintage.corpus.extract.tables import Cell, is_bold, is_number, is_units, read_rows, tables_of
+from mintage.corpus.extract.tables import Cell, is_bold, is_number, is_units, names_scale, read_rows, tables_of
 from mintage.corpus.extract.tree import PLAIN, SUPERSCRIPT, clean, parse, read_style, settle
 
 _BLOCKS = frozenset(
@@ -25,7 +25,8 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NAVIGATION = ("nav", "header", "footer", "aside", "form", "svg", "iframe")
 _BULLETS = "•●▪■◦○‣⁃∙·◆➢✓"
 _DASH_BULLETS = ("-", "–", "—", "*", "o", "§")
-_MARK = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]|\*{1,3}|[†‡§#]|\[\d+\]")
+_MARK = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]|\*{1,3}|[†‡§#☐☒☑]|\[\d+\]")
+_GLUED_MARK = re.compile(r"(?:\(\w{1,3}\)|[☐☒☑*†‡]+)(?=\w)")
 _ITEM = re.compile(r"item\s*\d{1,2}(?:\.\d\d)?[a-c]?\b(?!\s*(?:of|and|to|in|above|below)\b)", re.IGNORECASE)
 _PART = re.compile(r"part\s+[ivx]+\b\W*", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -158,6 +159,8 @@ class _Walk:
 
     def _paragraph(self, text: str, bold: bool, slanted: bool) -> None:
         """A heading, a list item or a paragraph, by its form."""
+        if glued := _GLUED_MARK.match(text):
+            text = f"{glued[0]} {text[glued.end() :]}"
         if text[0] in _BULLETS:
             self._blocks.append(Block("item", _bulleted(text)))
         elif level := _heading_level(text, bold, slanted):
@@ -188,7 +191,8 @@ class _Walk:
             for row in rows:
                 self._list_row(row)
         else:
-            for table in tables_of(element, rows):
+            scaled = any(names_scale(block.text) for block in self._blocks[-2:] if block.kind != "table")
+            for table in tables_of(element, rows, scaled):
                 self._blocks.append(Block("table", _marks(table.markdown())))
         return True
 
@@ -216,7 +220,7 @@ def _bulleted(text: str) -> str:
 def _heading_level(text: str, bold: bool, slanted: bool) -> int:
     """1 for a part, 2 for an item, 3 for a line in bold, 4 for a short one in italics or underlined; 0 for what is
     no heading."""
-    if len(text) > _LONGEST_HEADING or not _LETTERS.search(text) or is_units(text):
+    if len(text) > _LONGEST_HEADING or text[0] == "(" or not _LETTERS.search(text) or is_units(text):
         return 0
     emphatic = bold or text.isupper()
     if emphatic and _PART.match(text):
@@ -232,8 +236,7 @@ def _marks(text: str) -> str:
     """Footnote marks in plain text, set off from what they stand behind."""
     if SUPERSCRIPT not in text:
         return text
-    text = re.sub(rf"\s*{SUPERSCRIPT}", " ", text)
-    return text.replace("| (", "| (").strip()
+    return re.sub(rf"[ ]*{SUPERSCRIPT}", " ", text).strip()
 
 
 def _render(blocks: list[Block]) -> str:

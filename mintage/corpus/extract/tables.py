@@ -28,6 +28,7 @@ _NUMBER = re.compile(
 _DASH = re.compile(rf"\(?{_CURRENCY}?\s*(?:[-–—―]+|N/?[AM]|\*+)\s*\)?\s*%?\s*\)?", re.IGNORECASE)
 _PERIOD = re.compile(r".{0,60}\b(?:19|20)\d\d\b.{0,40}", re.DOTALL)
 _UNITS = re.compile(r"\b(?:thousand|million|billion|crore|lakh)s?\b|\b(?:in|per) (?:u\.?s\.? )?dollars\b", re.IGNORECASE)
+_SCALE = re.compile(r"\b(?:in|of|\$) (?:u\.?s\.? )?(?:dollars in )?(?:thousands|millions|billions)\b|\b\$000s?\b|\b(?:thousands|millions|billions) of\b", re.IGNORECASE)
 _MARK = re.compile(rf"\s*{SUPERSCRIPT}\([^)]*\)")
 _SCALES = {"3": "thousands", "6": "millions", "9": "billions"}
 _LONGEST_SPAN = 1000
@@ -65,6 +66,11 @@ def is_units(text: str) -> bool:
     return text.startswith("(") or start.startswith(
         ("in ", "$", "us$", "dollar", "dollars", "amount", "u.s. dollar", "expressed", "thousand", "million")
     )
+
+
+def names_scale(text: str) -> bool:
+    """Whether a text says thousands, millions or the like without a figure before it, as "as follows (in millions):"."""
+    return _SCALE.search(text) is not None
 
 
 def is_number(text: str) -> bool:
@@ -197,14 +203,16 @@ def _place(rows: list[list[Cell]], columns: list[tuple[int, int]]) -> list[_Row]
     return [_Row([(*spans[cell.start, cell.end], cell) for cell in row]) for row in rows]
 
 
-def tables_of(element: etree._Element, rows: list[list[Cell]]) -> Iterator[Table]:
+def tables_of(element: etree._Element, rows: list[list[Cell]], scaled: bool) -> Iterator[Table]:
     """The Markdown tables in a table element: more than one where a new header stands between its rows. `rows`
-    is what `read_rows` gives."""
+    is what `read_rows` gives; `scaled` says that the scale of the figures stands just before the table. Where
+    it stands nowhere, the inline facts tell it."""
     columns = columns_of(rows)
     placed = _place(rows, columns)
     width = len(columns)
     figures = any(is_number(cell.text) for row in placed for _, _, cell in row.values)
-    units = [] if any(is_units(cell.text) for row in rows for cell in row) else _units_of_facts(element)
+    scaled = scaled or any(names_scale(cell.text) for row in rows for cell in row)
+    units = [] if scaled else _units_of_facts(element)
     starts = _header_starts(placed, width, figures)
     for (start, body), (end, _) in pairwise([*starts, (len(placed), 0)]):
         header, caption = _header(placed[start:body], width)
@@ -243,7 +251,9 @@ def _is_header(row: _Row, width: int, figures: bool) -> bool:
     texts = [cell.text for _, _, cell in values]
     if any(is_number(text) and not _PERIOD.fullmatch(text) for text in texts):
         return False
-    if figures and (not label or is_units(label) or all(_PERIOD.fullmatch(text) for text in texts)):
+    if figures and (not label or is_units(label) or all(map(_PERIOD.fullmatch, texts))):
+        return True
+    if figures and len(values) > 1 and _PERIOD.fullmatch(label):
         return True
     return all(is_bold(cell.element) for _, _, cell in row.cells)
 
@@ -254,7 +264,7 @@ def _is_new_header(row: _Row) -> bool:
     if row.label or len(values) < 2 or values[0][0] == 0:
         return False
     texts = [cell.text for _, _, cell in values]
-    if all(_PERIOD.fullmatch(text) for text in texts):
+    if all(map(_PERIOD.fullmatch, texts)):
         return True
     return not any(map(is_number, texts)) and all(is_bold(cell.element) for _, _, cell in values)
 
