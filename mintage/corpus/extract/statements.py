@@ -37,13 +37,15 @@ SUBJECTS = ("The company", "It")
 @dataclass(frozen=True, slots=True)
 class Row:
     """A figure with what it measures: a label, a unit (a code of `figures.UNITS` or of the source), the
-    period (`start` None: an instant) and the full value in that unit."""
+    period (`start` None: an instant), the full value in that unit, and the scale in which it is to be written
+    (None: one that suits it; in a table one that suits its column)."""
 
     label: str
     unit: str
     start: date | None
     end: date
     value: Decimal
+    scale: int | None = None
 
     @property
     def period(self) -> Period:
@@ -83,17 +85,16 @@ def caption(unit: str, scale: int) -> str:
 
 def tables(rows: Sequence[Row]) -> Iterator[str]:
     """Markdown tables without an empty cell: rows of one unit that have the same periods stand together."""
-    values: dict[tuple[str, str], dict[Period, Decimal]] = {}
+    by_line: dict[tuple[str, str], dict[Period, Row]] = {}
     for row in rows:
-        values.setdefault((row.unit, row.label), {})[row.period] = row.value
+        by_line.setdefault((row.unit, row.label), {})[row.period] = row
     groups: dict[tuple[str, frozenset[Period]], list[str]] = {}
-    for (unit, label), by_period in values.items():
-        groups.setdefault((unit, frozenset(by_period)), []).append(label)
+    for (unit, label), line in by_line.items():
+        groups.setdefault((unit, frozenset(line)), []).append(label)
     order = newest_first(rows)
     for (unit, own_periods), labels in groups.items():
         periods = [period for period in order if period in own_periods]
-        figures = [value for label in labels for value in values[unit, label].values()]
-        scale = 1 if "/" in unit or unit in ("pure", "percent") else column_scale(figures)
+        scale = table_scale([row for label in labels for row in by_line[unit, label].values()])
         lines = [
             caption(unit, scale),
             "",
@@ -101,9 +102,17 @@ def tables(rows: Sequence[Row]) -> Iterator[str]:
             cells("---", *("---:" for _ in periods)),
         ]
         for label in labels:
-            found = values[unit, label]
-            lines.append(cells(label, *(number(divided(found[period], scale)) for period in periods)))
+            line = by_line[unit, label]
+            lines.append(cells(label, *(number(divided(line[period].value, scale)) for period in periods)))
         yield "\n".join(lines)
+
+
+def table_scale(rows: Sequence[Row]) -> int:
+    """The scale of a table whose rows have one unit; ratios have none."""
+    unit, scale = rows[0].unit, rows[0].scale
+    if scale is not None:
+        return scale
+    return 1 if "/" in unit or unit in ("pure", "percent") else column_scale(row.value for row in rows)
 
 
 def cells(*texts: str) -> str:
@@ -115,7 +124,11 @@ def key_value(rows: Sequence[Row]) -> Iterator[str]:
     """A block for each period: a heading with its exact dates, and a line for each figure."""
     for period in newest_first(rows):
         head = f"At {period[1]}:" if period[0] is None else f"From {period_exactly(period)}:"
-        lines = [f"- {row.label}: {quantity(row.value, row.unit)}" for row in rows if row.period == period]
+        lines = [
+            f"- {row.label}: {quantity(row.value, row.unit, row.scale)}"
+            for row in rows
+            if row.period == period
+        ]
         yield "\n".join([head, *lines])
 
 
@@ -156,7 +169,8 @@ def joined(key: str, rows: Sequence[Row], link: str | None) -> str:
     """The rows in one clause: "label of figure, label of figure and label of figure", or each with a verb."""
     verbs = VERBS_AT if rows[0].start is None else VERBS
     parts = [
-        f"{in_sentence(row.label)} {link or chosen(f'{key} {place}', verbs)} {quantity(row.value, row.unit)}"
+        f"{in_sentence(row.label)} {link or chosen(f'{key} {place}', verbs)} "
+        f"{quantity(row.value, row.unit, row.scale)}"
         for place, row in enumerate(rows)
     ]
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
