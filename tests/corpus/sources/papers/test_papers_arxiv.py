@@ -48,7 +48,6 @@ class Arxiv:
         if "search_query" in query:
             return self.page
         if "id_list" in query:
-            assert query["id_list"] == ["2405.01234v1"]
             return response("versions.xml")
         if parts.hostname == "oaipmh.arxiv.org":
             records = {"2405.09999": "record_open.xml", "2405.01234": "record_closed.xml"}
@@ -156,10 +155,29 @@ def test_an_answer_that_is_no_page_is_refused(body: bytes, reason: str) -> None:
         check_page(body)
 
 
-def test_a_paper_outside_the_span_is_left_out(tmp_path: Path) -> None:
+def versions_asked(host: Arxiv) -> list[str]:
+    queries = [parse_qs(urlsplit(url).query) for url in host.asked]
+    return [query["id_list"][0] for query in queries if "id_list" in query]
+
+
+def test_a_paper_outside_the_span_is_left_out_and_nothing_is_asked_about_it(tmp_path: Path) -> None:
     narrow = PapersSource(since="2024-05-17", until="2024-05-17")
-    documents, _, _ = gather(narrow, tmp_path, Arxiv())
+    host = Arxiv()
+    documents, _, _ = gather(narrow, tmp_path, host)
     assert [document.native_id for document in documents] == ["arxiv:2405.09999"]
+    assert versions_asked(host) == []
+
+
+def test_a_new_version_is_collected_without_asking_for_the_old_ones_again(tmp_path: Path) -> None:
+    gather(MAY, tmp_path, Arxiv())
+    third = response("page.xml").replace(b"2405.01234v2", b"2405.01234v3").replace(b"2.5%", b"2.6%")
+    third = third.replace(b"2024-05-20T19:30:00Z", b"2024-06-18T19:30:00Z")
+    host = Arxiv(third, datetime(2024, 7, 1, tzinfo=UTC))
+    documents, _, _ = gather(MAY, tmp_path, host)
+    assert versions_asked(host) == ["2405.01234v2"]
+    versions = [document for document in documents if document.native_id == "arxiv:2405.01234"]
+    assert [document.vintage for document in versions] == [0, 1, 2]
+    assert [later.supersedes for later in versions[1:]] == [before.doc_id for before in versions[:-1]]
 
 
 @pytest.mark.parametrize(
