@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from mintage.corpus.sources.edgar.times import Clock, accepted_at, became_public, clock_of, day_of
+from mintage.corpus.sources.edgar.times import accepted_at, became_public, clock_of, day_of
 
 ARCHIVES = "https://www.sec.gov/Archives/edgar"
 DATA = "https://data.sec.gov"
@@ -119,10 +119,18 @@ def tickers_of(body: bytes) -> list[str]:
     return tickers
 
 
+def former_names(body: bytes) -> list[tuple[str, date]]:
+    """The names that the company of a submissions JSON had before, each with its last day."""
+    former = json.loads(body).get("formerNames", [])
+    return [(one["name"], day_of(one["to"][:10])) for one in former if one["to"]]
+
+
 def acceptances(listed: list[Listed]) -> dict[str, datetime]:
-    """When each filing of one filer became public (UTC), by accession number."""
-    clock: Clock = clock_of(one.accepted for one in listed)
-    return {one.accession: became_public(accepted_at(one.accepted, clock), one.filed)[0] for one in listed}
+    """When each filing of one filer became public (UTC), by accession number; without those of which only
+    the day is known."""
+    clock = clock_of((one.form, one.accepted) for one in listed)
+    accepted = {one: accepted_at(one.accepted, clock) for one in listed}
+    return {one.accession: became_public(at, one.filed)[0] for one, at in accepted.items() if at is not None}
 
 
 def read_master_index(body: bytes) -> Iterator[Listed]:

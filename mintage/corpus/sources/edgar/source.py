@@ -279,12 +279,15 @@ def figure_documents(
 ) -> Iterator[Document]:
     """The documents of the stored companyfacts of the companies named."""
     from mintage.corpus.extract import companyfacts
+    from mintage.corpus.extract.vintages import FormerName
 
     for url in sorted(raw.newest):
         found = listing.COMPANYFACTS.fullmatch(url)
         if found is None or (ciks is not None and found[1] not in ciks):
             continue
         answer = raw.newest[url]
+        index = raw.newest.get(listing.submissions_url(found[1]))
+        former = listing.former_names(raw.body(index)) if index else []
         yield from companyfacts.documents(
             raw.body(answer),
             source=settings.name,
@@ -293,6 +296,8 @@ def figure_documents(
             raw_sha256=answer.sha256,
             url=url,
             acceptance=acceptances_of(found[1], raw),
+            former_names=[FormerName(*name) for name in former],
+            report=report,
         )
 
 

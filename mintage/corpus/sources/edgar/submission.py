@@ -26,6 +26,8 @@ PLAIN_TAG = re.compile(
 )
 PAGE_NUMBER = re.compile(r"^[ \t]*-?[ \t]*\d{1,3}[ \t]*-?[ \t]*\n\s*<PAGE>", re.IGNORECASE | re.MULTILINE)
 
+NOT_TEXT = (".pdf", ".jpg", ".gif", ".zip", ".xml", ".xsd", ".xls", ".xlsx")
+
 EXHIBITS = {"8-K": "EX-99", "6-K": "EX-99", "10-K": "EX-13"}
 """Which exhibits are read besides the main document: press releases; and the annual report to shareholders,
 where many 10-K put the discussion and the statements that they refer to."""
@@ -124,9 +126,9 @@ def field(header: str, name: str) -> str | None:
 
 
 def readable(body: bytes, form: str) -> list[Part]:
-    """The main document (a submission's first) and the exhibits that its form makes worth reading."""
+    """The main document (a submission's first text) and the exhibits that its form makes worth reading."""
     wanted = EXHIBITS.get(base_form(form))
-    parts = []
+    parts: list[Part] = []
     for match in DOCUMENT.finditer(body):
         begin, end = match.span(1)
         text = body.find(b"<TEXT>", begin, end)
@@ -134,6 +136,9 @@ def readable(body: bytes, form: str) -> list[Part]:
             continue
         tags = dict(TAG.findall(body[begin:text].decode("latin-1")))
         kind = tags.get("TYPE", "").strip()
+        filename = tags.get("FILENAME", "").strip()
+        if filename.lower().endswith(NOT_TEXT):
+            continue  # letters of the SEC's staff: a PDF first, and then its text
         if parts and (wanted is None or not kind.startswith(wanted)):
             continue
         last = body.rfind(b"</TEXT>", text, end)
@@ -142,7 +147,7 @@ def readable(body: bytes, form: str) -> list[Part]:
             Part(
                 type=kind,
                 sequence=int(number) if number.isdecimal() else len(parts) + 1,
-                filename=tags.get("FILENAME", "").strip(),
+                filename=filename,
                 body=body[text + len(b"<TEXT>") : last if last >= 0 else end],
             )
         )
@@ -151,11 +156,9 @@ def readable(body: bytes, form: str) -> list[Part]:
 
 def text_of(part: Part) -> str:
     """The text of a document as Markdown; a plain one keeps its lines and columns. Empty for what is not
-    text (uuencoded parts, XML data)."""
+    text (uuencoded parts)."""
     text = decode(part.body)
-    if ENCODED.match(text) or part.filename.lower().endswith(
-        (".pdf", ".jpg", ".gif", ".zip", ".xml", ".xsd")
-    ):
+    if ENCODED.match(text):
         return ""
     text = re.sub(r"\A\s*<(?:XBRL|XML)>\s*|\s*</(?:XBRL|XML)>\s*\Z", "", text)
     if HTML.search(text[:20_000]):

@@ -3,7 +3,8 @@
 The header of a submission gives its acceptance in US Eastern time. The submissions JSON writes the same time
 with a `Z`, and means UTC for some filers and Eastern time for others (Apple's is Eastern time, Microsoft's is
 UTC). One filer keeps one reading, and EDGAR accepts filings from 6 to 22 o'clock Eastern time only, so the
-reading that puts fewer filings outside those hours is the true one.
+reading that puts fewer filings outside those hours is the true one. (Notices of the SEC's staff, such as that
+a registration is effective, are posted at night and tell nothing.)
 
 What is accepted after 17:30 is disseminated on the next business day, which is then the day in the first line
 of the submission (https://www.sec.gov/search-filings/edgar-search-assistance/accessing-edgar-data).
@@ -21,6 +22,8 @@ from mintage.corpus.sources.dates import END_OF_DAY, in_utc
 
 EASTERN = ZoneInfo("America/New_York")
 OPENING, CLOSING = time(6), time(22)  # Eastern time
+
+STAFF_NOTICES = ("EFFECT", "QUALIF")
 
 Clock = Literal["UTC", "Eastern"]
 
@@ -52,10 +55,14 @@ def became_public(accepted: datetime | None, public: date) -> tuple[datetime, Da
     return in_utc(datetime.combine(public, OPENING), EASTERN), "minute"
 
 
-def clock_of(times: Iterable[str]) -> Clock:
-    """What the acceptance times of one filer's submissions JSON mean. Where nothing tells, Eastern time: it
-    is the later reading, so no text is taken for public too early."""
-    moments = [datetime.fromisoformat(written.replace("Z", "+00:00")) for written in times if written]
+def clock_of(listed: Iterable[tuple[str, str]]) -> Clock:
+    """What the acceptance times of one filer's submissions JSON mean, from the forms and times of filings.
+    Where nothing tells, Eastern time: it is the later reading, so no text is taken for public too early."""
+    moments = [
+        datetime.fromisoformat(written.replace("Z", "+00:00"))
+        for form, written in listed
+        if written and form not in STAFF_NOTICES
+    ]
     as_utc = sum(outside_hours(moment.astimezone(EASTERN).time()) for moment in moments)
     as_eastern = sum(outside_hours(moment.time()) for moment in moments)
     return "UTC" if as_utc < as_eastern else "Eastern"
