@@ -26,7 +26,7 @@ _NAVIGATION = ("nav", "header", "footer", "aside", "form", "svg", "iframe")
 _BULLETS = "•●▪■◦○‣⁃∙·◆➢✓"
 _DASH_BULLETS = ("-", "–", "—", "*", "o", "§")
 _MARK = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]|\*{1,3}|[†‡§#☐☒☑]|\[\d+\]")
-_GLUED_MARK = re.compile(r"(?:\(\w{1,3}\)|[☐☒☑*†‡]+)(?=\w)")
+_GLUED_MARK = re.compile(r"(?:\(\w{1,3}\)|[☐☒☑*†‡]+)(?=\w)|\d{1,2}\.(?=[A-Z])")
 _ITEM = re.compile(r"item\s*\d{1,2}(?:\.\d\d)?[a-c]?\b(?!\s*(?:of|and|to|in|above|below)\b)", re.IGNORECASE)
 _PART = re.compile(r"part\s+[ivx]+\b\W*", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]")

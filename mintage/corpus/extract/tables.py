@@ -210,7 +210,12 @@ def tables_of(element: etree._Element, rows: list[list[Cell]], scaled: bool) -> 
     columns = columns_of(rows)
     placed = _place(rows, columns)
     width = len(columns)
-    figures = any(is_number(cell.text) for row in placed for _, _, cell in row.values)
+    figures = {
+        first
+        for row in placed
+        for first, last, cell in row.values
+        if first == last and is_number(cell.text) and not _PERIOD.fullmatch(cell.text)
+    }
     scaled = scaled or any(names_scale(cell.text) for row in rows for cell in row)
     units = [] if scaled else _units_of_facts(element)
     starts = _header_starts(placed, width, figures)
@@ -220,9 +225,11 @@ def tables_of(element: etree._Element, rows: list[list[Cell]], scaled: bool) -> 
         units = []
 
 
-def _header_starts(rows: list[_Row], width: int, figures: bool) -> list[tuple[int, int]]:
-    """Where each header begins and where its body begins."""
-    body = 0
+def _header_starts(rows: list[_Row], width: int, figures: set[int]) -> list[tuple[int, int]]:
+    """Where each header begins and where its body begins; `figures` are the columns that hold numbers."""
+    titled = len(rows) > 1 and not rows[0].values and _is_header(rows[1], width, figures)
+    nameless = not rows[0].label and len(rows[0].values) > 1
+    body = int(titled or nameless)
     while body < len(rows) and _is_header(rows[body], width, figures):
         body += 1
     starts = [(0, body)]
@@ -239,9 +246,9 @@ def _header_starts(rows: list[_Row], width: int, figures: bool) -> list[tuple[in
     return starts
 
 
-def _is_header(row: _Row, width: int, figures: bool) -> bool:
-    """Whether a row at the top belongs to the header: periods or words over the columns, a title over all of
-    them, or units."""
+def _is_header(row: _Row, width: int, figures: set[int]) -> bool:
+    """Whether a row at the top belongs to the header: periods or words over the columns of figures, a title over
+    all columns, or units."""
     values = row.values
     label = row.label
     if not values:
@@ -253,7 +260,7 @@ def _is_header(row: _Row, width: int, figures: bool) -> bool:
         return False
     if figures and (not label or is_units(label) or all(map(_PERIOD.fullmatch, texts))):
         return True
-    if figures and len(values) > 1 and _PERIOD.fullmatch(label):
+    if figures and figures <= {column for first, last, _ in values for column in range(first, last + 1)}:
         return True
     return all(is_bold(cell.element) for _, _, cell in row.cells)
 
@@ -279,7 +286,8 @@ def _header(rows: list[_Row], width: int) -> tuple[list[str], list[str]]:
         for first, last, cell in row.cells:
             units = is_units(cell.text)
             whole = first == 0 and last > 0 and last == width - 1
-            if whole or (units and (last == 0 or first < last or len(values) == 1)):
+            title = not values and len(rows) > 1
+            if whole or title or (units and (last == 0 or first < last or len(values) == 1)):
                 if cell.text not in caption:
                     caption.append(cell.text)
                 continue
