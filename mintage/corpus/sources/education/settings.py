@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Literal
 
-from mintage.corpus.sources.dates import DateField, moment
+from mintage.corpus.sources.dates import DateField
 
 
 @dataclass(frozen=True)
@@ -13,14 +14,15 @@ class Page:
     """One web page of a guide or a textbook at `url`.
 
     `licence` and `use` are the page's own and stand on it, or on its site. `title` is taken from here.
-    `available_at` (an ISO day or time) is when this text was first public, where that is known.
+    `available_at` (a day, which means its end, or a time) is when this text was first public, where that is
+    known.
     """
 
     url: str
     title: str
     licence: str
     use: Literal["ship", "local", "evaluate", "none"] = "local"
-    available_at: str | None = None
+    available_at: datetime | date | None = None
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
@@ -45,8 +47,7 @@ class EducationSource:
         if not self.pages:
             raise ValueError("education: list a page in `pages`: {url, title, licence, use}")
         addresses = [page.url for page in self.pages]
-        for page in self.pages:
-            if addresses.count(page.url) > 1:
-                raise ValueError(f"education: {page.url} is listed twice")
-            if page.available_at is not None:
-                moment(page.available_at, DateField(f"{page.url}: available_at", zone=self.zone))
+        for address in addresses:
+            if addresses.count(address) > 1:
+                raise ValueError(f"education: {address} is listed twice")
+        DateField("zone", zone=self.zone)  # which refuses a zone that there is not

@@ -70,7 +70,9 @@ def page_moment(
     """When a page's text was public: as the settings say, or at the latest on the first of the days that it
     bears, that its host last changed it, and that it was fetched, which comes after the vintage before."""
     if known is None and page.available_at is not None:
-        return moment(page.available_at, DateField("available_at", zone=settings.zone))
+        given = moment(page.available_at, DateField("available_at", zone=settings.zone))
+        if given[0] <= answer.moment:
+            return given
     for bound in bounds(settings, answer, body):
         after = known is None or known.available_at is None or bound > known.available_at
         if after and bound <= answer.moment:

@@ -11,8 +11,8 @@ FIRST_DAY = date(1991, 8, 14)  # of arXiv
 
 @dataclass(frozen=True, kw_only=True)
 class PapersSource:
-    """Papers of arXiv's `categories` (quantitative finance) first submitted from `since` until `until`, ISO
-    days, both included; without `until` there is no end.
+    """Papers of arXiv's `categories` (quantitative finance) first submitted from `since` until `until`, both
+    days included; without `until` there is no end.
 
     The abstract of each version is a document. With `full_text` the text of the newest version is another
     one, where the paper's licence is CC0, CC BY, CC BY-SA or CC BY-NC-SA and arXiv has it as HTML. `contact`
@@ -21,8 +21,8 @@ class PapersSource:
 
     name: str = "papers"
     categories: tuple[str, ...] = ("q-fin.*",)
-    since: str
-    until: str | None = None
+    since: date
+    until: date | None = None
     full_text: bool = False
     contact: str | None = None
 
@@ -34,27 +34,10 @@ class PapersSource:
                 )
         if not self.categories:
             raise ValueError("papers: name a category in `categories`, such as q-fin.*")
-        if not FIRST_DAY <= self.first <= self.last:
+        if not FIRST_DAY <= self.since <= self.last:
             raise ValueError("papers: `since` must not be after `until`, nor before arXiv began (1991-08-14)")
 
     @property
-    def first(self) -> date:
-        """`since` as a day."""
-        return day(self.since, "since")
-
-    @property
     def last(self) -> date:
-        """`until` as a day; the last of all where there is no end."""
-        return date.max if self.until is None else day(self.until, "until")
-
-
-def day(text: str, field: str) -> date:
-    """An ISO day.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"papers: {field}: {text!r} is not a day; write it as 2024-05-31") from None
+        """`until`; the last day of all where there is no end."""
+        return self.until or date.max

@@ -47,7 +47,7 @@ def discover(settings: PapersSource, fetch: Fetch) -> Iterator[Request]:
     A month, a page or a licence that cannot be had does not end the rest.
     """
     have = {version for answer in fetch.raw for version in answer.note.get("versions", ())}
-    for month in months(settings.first, min(settings.last, datetime.now(UTC).date())):
+    for month in months(settings.since, min(settings.last, datetime.now(UTC).date())):
         papers = [paper for paper in month_papers(settings, month, fetch) if wanted(settings, paper)]
         older = [f"{paper.paper}v{number}" for paper in papers for number in range(1, paper.version)]
         missing = [version for version in older if version not in have]
@@ -118,7 +118,7 @@ def licence_of(paper: Paper, fetch: Fetch) -> tuple[str, Use] | None:
 
 def wanted(settings: PapersSource, paper: Paper) -> bool:
     """Whether a paper was first submitted in the span of the settings."""
-    return settings.first <= paper.first_submitted.date() <= settings.last
+    return settings.since <= paper.first_submitted.date() <= settings.last
 
 
 def parse(settings: PapersSource, raw: RawStore, report: SourceReport) -> Iterator[Document]:
@@ -133,7 +133,7 @@ def parse(settings: PapersSource, raw: RawStore, report: SourceReport) -> Iterat
             licences[answer.note["licence"], answer.note["version"]] = answer
         elif "text" in answer.note:
             texts[answer.note["text"], answer.note["version"]] = answer
-    for month in months(settings.first, settings.last) if settings.until else sorted(pages):
+    for month in months(settings.since, settings.last) if settings.until else sorted(pages):
         versions: dict[tuple[datetime, str, int], tuple[Paper, Answer]] = {}
         bad: set[str] = set()
         for answer in pages.get(month, ()):

@@ -22,8 +22,8 @@ from mintage.corpus.sources.papers.source import discover, months, parse
 from mintage.corpus.sources.report import SourceReport
 
 RESPONSES = Path(__file__).parent / "responses"
-MAY = PapersSource(since="2024-05-01", until="2024-05-31")
-TEXTS = PapersSource(since="2024-05-01", until="2024-05-31", full_text=True)
+MAY = PapersSource(since=date(2024, 5, 1), until=date(2024, 5, 31))
+TEXTS = PapersSource(since=date(2024, 5, 1), until=date(2024, 5, 31), full_text=True)
 AT = datetime(2024, 6, 20, 8, tzinfo=UTC)
 
 
@@ -161,7 +161,7 @@ def versions_asked(host: Arxiv) -> list[str]:
 
 
 def test_a_paper_outside_the_span_is_left_out_and_nothing_is_asked_about_it(tmp_path: Path) -> None:
-    narrow = PapersSource(since="2024-05-17", until="2024-05-17")
+    narrow = PapersSource(since=date(2024, 5, 17), until=date(2024, 5, 17))
     host = Arxiv()
     documents, _, _ = gather(narrow, tmp_path, host)
     assert [document.native_id for document in documents] == ["arxiv:2405.09999"]
@@ -225,9 +225,9 @@ def test_a_span_touches_its_months() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"since": "May"}, "'May' is not a day"),
-        ({"since": "2024-05-02", "until": "2024-05-01"}, "must not be after"),
-        ({"since": "2024-05-02", "categories": ("q-fin.*) OR (all:x",)}, "is no arXiv category"),
+        ({"since": date(2024, 5, 2), "until": date(2024, 5, 1)}, "must not be after"),
+        ({"since": date(1990, 5, 2)}, "before arXiv began"),
+        ({"since": date(2024, 5, 2), "categories": ("q-fin.*) OR (all:x",)}, "is no arXiv category"),
     ],
 )
 def test_settings_say_what_is_wrong(changes: dict, reason: str) -> None:
