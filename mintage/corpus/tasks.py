@@ -76,9 +76,7 @@ def run_all(tasks: Sequence[Task], jobs: int = 1, progress: Progress | None = No
     else:
         context = multiprocessing.get_context("spawn")
         workers = min(jobs, len(waiting))
-        with ProcessPoolExecutor(
-            workers, context, initializer=os.environ.update, initargs=(ONE_THREAD,)
-        ) as pool:
+        with ProcessPoolExecutor(workers, context, initializer=one_thread) as pool:
             try:
                 futures = [pool.submit(Task.run, task) for task in waiting]
                 for number, future in enumerate(as_completed(futures), done + 1):
@@ -93,6 +91,11 @@ def run_all(tasks: Sequence[Task], jobs: int = 1, progress: Progress | None = No
             finally:
                 pool.shutdown(cancel_futures=True)
     return [task.result() for task in tasks]
+
+
+def one_thread() -> None:
+    """Make this process, a worker, use one core."""
+    os.environ.update(ONE_THREAD)
 
 
 def link(source: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mintage import recipe as recipes
+from mintage.corpus.tasks import ONE_THREAD
 from mintage.pipeline import pieces, stages
 from mintage.workspace import Workspace
 
@@ -76,13 +77,14 @@ def slurm(common: dict[str, Any], name: str, cluster: Cluster) -> Any:
     """datatrove's executor that submits an array to Slurm."""
     from datatrove.executor.slurm import SlurmPipelineExecutor
 
+    threads = " ".join(f"{name}={value}" for name, value in ONE_THREAD.items())
     return SlurmPipelineExecutor(
         **common,
         time=cluster.time,
         partition=cluster.partition,
         qos="",
         job_name=name,
-        env_command=f'export PATH="{Path(sys.executable).parent}:$PATH"',
+        env_command=f'export PATH="{Path(sys.executable).parent}:$PATH" {threads}',
         sbatch_args=cluster.sbatch,
         with_srun=False,  # a member is one process
     )

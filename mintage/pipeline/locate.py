@@ -133,7 +133,7 @@ def find_raw(
     """The narrowest raw place of a document that is known, or why there is none."""
     if document.raw_sha256 is None:
         return None, "the source has no raw file: its documents are made by a generator"
-    raw_directory = workspace.root / "raw" / document.source
+    raw_directory = workspace.raw() / document.source
     if (raw_directory / JOURNAL).exists():
         return in_answer(RawStore(raw_directory), document, text_range)
     card = workspace.card("corpora", name)
@@ -187,7 +187,7 @@ def in_file(
         )
     assert document.raw_sha256 is not None and document.raw_file is not None
     suffix, compression = kind_of(path)
-    if suffix in (".txt", ".md"):
+    if suffix not in (".jsonl", ".csv", ".parquet"):
         content = b"".join(line or b"" for line in joined(path, compression))
         start, end, what = narrow(content, document, text_range) or (0, len(content), "the whole file")
         return RawPlace(path, start, end, what, document.raw_sha256), ""

@@ -25,7 +25,7 @@ IN_PIECES = ("corpus", "shards")
 def corpus_settings(recipe: Recipe, workspace: Workspace) -> dict[str, Any]:
     """What decides a corpus: its settings and the files that it would read."""
     settings = recipe.corpus.settings()
-    return {**plain(settings), "inputs": corpus_build.inputs(settings, workspace.root / "raw")}
+    return {**plain(settings), "inputs": corpus_build.inputs(settings, workspace.raw())}
 
 
 def scratch_of(workspace: Workspace, kind: str, settings: dict[str, Any], parents: Sequence[Card]) -> Path:
@@ -41,7 +41,7 @@ def tasks(recipe: Recipe, workspace: Workspace, stage: str) -> list[Task]:
     """
     if stage == "corpus":
         scratch = scratch_of(workspace, "corpora", corpus_settings(recipe, workspace), ())
-        read = partial(corpus_build.source_documents, raw=workspace.root / "raw")
+        read = partial(corpus_build.source_documents, raw=workspace.raw())
         return parts.tasks(recipe.corpus.settings().sources, read, scratch)
     parents = [workspace.card(kind, recipe.name) for kind in ("corpora", "tokenizers")]
     corpus_card, tokenizer_card = parents

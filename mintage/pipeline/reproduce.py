@@ -61,7 +61,7 @@ def shuffled(recipe: Recipe) -> Recipe:
 
 def share_raw(workspace: Workspace, place: Workspace) -> None:
     """Let a workspace read the stored answers of another."""
-    raw = workspace.root / "raw"
+    raw = workspace.raw()
     place.root.mkdir(parents=True)
     if raw.exists():
         (place.root / "raw").symlink_to(raw.resolve(), target_is_directory=True)

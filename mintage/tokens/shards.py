@@ -101,15 +101,21 @@ def build(
     """
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".tasks-", dir=directory) as temporary:
-        pieces = tasks(corpus_directory, tokenizer, use, scratch or Path(temporary))
-        sizes = [pq.read_metadata(path).num_rows for path in store.parts(corpus_directory, "documents")]
-        total = sum(sizes)
+        paths = store.parts(corpus_directory, "documents")
+        total = sum(pq.read_metadata(path).num_rows for path in paths)
+        done = 0
 
-        def report(done: int, tasks: int) -> None:
+        def written(documents: int) -> None:
+            nonlocal done
+            done += documents
             if progress:
-                progress(done * total // tasks, total)
+                progress(done, total)
 
-        counted = run_all(pieces, jobs, report)
+        # What is told of each batch cannot be sent to another process; several tell of whole parts.
+        place = scratch or Path(temporary)
+        pieces = tasks(corpus_directory, tokenizer, use, place, written if jobs == 1 else None)
+        share = total // max(1, len(paths))
+        counted = run_all(pieces, jobs, None if jobs == 1 else lambda *_: written(share))
         number = 0
         for piece in pieces:
             for shard in sorted(piece.directory.glob("shard_*.bin")):
@@ -143,22 +149,31 @@ def build(
     return manifest
 
 
-def tasks(corpus_directory: Path, tokenizer: Tokenizer, use: Use, scratch: Path) -> list[Task]:
-    """A task for each part of the corpus; the tokenizer is put into `scratch` for the workers."""
+def tasks(
+    corpus_directory: Path,
+    tokenizer: Tokenizer,
+    use: Use,
+    scratch: Path,
+    written: Callable[[int], None] | None = None,
+) -> list[Task]:
+    """A task for each part of the corpus; the tokenizer is put into `scratch` for the workers. `written` is
+    told how many documents were added, and keeps the tasks in this process."""
     tokenizer.save(scratch / "tokenizer")
     count = len(store.parts(corpus_directory, "documents"))
+    arguments = (scratch / "tokenizer", use, written)
     return [
-        Task(
-            scratch / f"part-{number:05d}",
-            encode_part,
-            (corpus_directory, number, scratch / "tokenizer", use),
-        )
+        Task(scratch / f"part-{number:05d}", encode_part, (corpus_directory, number, *arguments))
         for number in range(count)
     ]
 
 
 def encode_part(
-    directory: Path, corpus_directory: Path, number: int, tokenizer_directory: Path, use: Use
+    directory: Path,
+    corpus_directory: Path,
+    number: int,
+    tokenizer_directory: Path,
+    use: Use,
+    written: Callable[[int], None] | None,
 ) -> dict[str, dict[str, int]]:
     """Write the shards of one part of the corpus, numbered from 0, and return the counts by source; the
     task's function."""
@@ -167,6 +182,8 @@ def encode_part(
         part = corpus_of_part(corpus_directory, number, Path(temporary))
         for batch in _batches(store.admissible(part, use)):
             writer.write(batch)
+            if written:
+                written(len(batch))
     writer.close()
     return writer.sources
 
