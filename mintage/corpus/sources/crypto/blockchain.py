@@ -15,7 +15,7 @@ from mintage.corpus.collect.transport import Request
 from mintage.corpus.document import Document
 from mintage.corpus.sources.crypto.daily import daily_point
 from mintage.corpus.sources.crypto.settings import CryptoSource
-from mintage.corpus.sources.macro.answers import answers_of, each_row, load_json, one_line
+from mintage.corpus.sources.macro.answers import answers_of, each_row, load_json, one_line, refusing
 from mintage.corpus.sources.macro.series import Point, documents, first_seen
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
@@ -29,12 +29,7 @@ def requests(settings: CryptoSource) -> Iterator[Request]:
     """One request a chart."""
     for chart in settings.charts:
         url = f"{API}/{chart.name}?timespan=all&sampled=false&format=json"
-        yield Request(url, check=check, note={"provider": "blockchain", "chart": chart.name})
-
-
-def check(body: bytes) -> None:
-    """Refuse an error that comes with status 200, and a chart without daily values."""
-    rows_of(body)
+        yield Request(url, check=refusing(rows_of), note={"provider": "blockchain", "chart": chart.name})
 
 
 def rows_of(body: bytes) -> tuple[Mapping[str, Any], list[Any]]:

@@ -17,7 +17,7 @@ from mintage.corpus.collect.transport import Refused, Request
 from mintage.corpus.document import Document, Use
 from mintage.corpus.sources.crypto.daily import daily_point
 from mintage.corpus.sources.crypto.settings import CryptoSource
-from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json
+from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json, refusing
 from mintage.corpus.sources.macro.series import Point, documents, first_seen
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
@@ -39,12 +39,9 @@ def requests(settings: CryptoSource, fetch: Fetch) -> Iterator[Request]:
             fetch.account.refuse(Refused(url, terms))
             continue
         note = {"provider": "coingecko", "coin": coin, "currency": currency}
-        yield Request(url, check=check, note=note, headers={"x-cg-demo-api-key": key} if key else {})
-
-
-def check(body: bytes) -> None:
-    """Refuse an error that comes with status 200, and a chart without values."""
-    rows_of(body)
+        yield Request(
+            url, check=refusing(rows_of), note=note, headers={"x-cg-demo-api-key": key} if key else {}
+        )
 
 
 def rows_of(body: bytes) -> tuple[None, list[tuple[str, Any]]]:

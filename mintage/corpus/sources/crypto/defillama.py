@@ -18,7 +18,17 @@ from mintage.corpus.extract.figures import EXACT, Form, form_of, number
 from mintage.corpus.sources.crypto.bars_text import plain
 from mintage.corpus.sources.crypto.daily import daily_point, instant
 from mintage.corpus.sources.crypto.settings import CryptoSource
-from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, file_name, load_json, one_line
+from mintage.corpus.sources.macro.answers import (
+    MALFORMED,
+    answers_of,
+    each_row,
+    exact,
+    file_name,
+    load_json,
+    one_line,
+    reason,
+    refusing,
+)
 from mintage.corpus.sources.macro.series import Point, documents, first_seen
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
@@ -35,12 +45,7 @@ def requests(settings: CryptoSource) -> Iterator[Request]:
     """One request a protocol."""
     for protocol in settings.protocols:
         note = {"provider": "defillama", "protocol": protocol}
-        yield Request(f"{API}/{protocol}", check=check, note=note)
-
-
-def check(body: bytes) -> None:
-    """Refuse an error that comes with status 200."""
-    rows_of(body)
+        yield Request(f"{API}/{protocol}", check=refusing(rows_of), note=note)
 
 
 def rows_of(body: bytes) -> tuple[Mapping[str, Any], list[Any]]:
@@ -90,8 +95,8 @@ def states(
         try:
             content, _ = rows_of(raw.body(answer))
             facts = tuple(facts_of(content, answer))
-        except (ValueError, TypeError, KeyError, IndexError) as error:
-            report.bad(file_name(answer), 1, f"{type(error).__name__}: {error}")
+        except MALFORMED as error:
+            report.bad(file_name(answer), 1, reason(error))
             continue
         if facts == known:
             continue

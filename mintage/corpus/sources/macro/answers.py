@@ -9,12 +9,16 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from mintage.corpus.collect.raw import Answer, RawStore
-from mintage.corpus.sources.report import RawFile, SourceReport
+from mintage.corpus.sources.report import SourceReport
 
 Content = TypeVar("Content")
 Figure = TypeVar("Figure")
 
 FIGURE = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+# What reading JSON of another shape than the documented one raises.
+MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+
 MOST_DIGITS = 60  # before or after the point; beyond it a "figure" is a broken one
 
 
@@ -66,6 +70,18 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def refusing(rows_of: Callable[[bytes], object]) -> Callable[[bytes], None]:
+    """The check of a request whose answer `rows_of` must be able to read."""
+
+    def check(body: bytes) -> None:
+        try:
+            rows_of(body)
+        except MALFORMED as error:
+            raise ValueError(reason(error)) from None
+
+    return check
+
+
 def each_row(
     raw: RawStore,
     answers: Iterable[Answer],
@@ -75,20 +91,19 @@ def each_row(
 ) -> Iterator[tuple[Content, Figure]]:
     """What `read` makes of every row that `rows_of` finds in the answers, one answer in memory at a time.
 
-    An answer or a row for which they raise ValueError, TypeError, KeyError or IndexError is counted as bad
-    and left out; a row for which `read` returns None is left out without a word.
+    An answer or a row for which they raise one of `MALFORMED` is counted as bad and left out; a row for which
+    `read` returns None is left out without a word.
     """
     for answer in answers:
         try:
             content, rows = rows_of(raw.body(answer))
-        except (ValueError, TypeError, KeyError, IndexError) as error:
+        except MALFORMED as error:
             report.bad(file_name(answer), 1, reason(error))
             continue
-        report.files.append(RawFile(file_name(answer), answer.sha256, answer.bytes))
         for line, row in enumerate(rows, 1):
             try:
                 figure = read(content, row, answer)
-            except (ValueError, TypeError, KeyError, IndexError) as error:
+            except MALFORMED as error:
                 report.bad(file_name(answer), line, reason(error))
                 continue
             if figure is not None:

@@ -16,7 +16,7 @@ from mintage.corpus.collect.collect import Fetch
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Request
 from mintage.corpus.document import Document
-from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json, one_line
+from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json, one_line, refusing
 from mintage.corpus.sources.macro.periods import Frequency, part_of_year
 from mintage.corpus.sources.macro.series import Point, documents, first_seen, refuse_future, retrieval
 from mintage.corpus.sources.macro.settings import BlsSeries, MacroSource, in_years
@@ -38,18 +38,13 @@ def requests(settings: MacroSource, fetch: Fetch, this_year: int) -> Iterator[Re
     for series in settings.bls:
         note = {"provider": "bls", "series": series.id}
         if not key:
-            yield Request(f"{API}/v1/timeseries/data/{series.id}", check=check, note=note)
+            yield Request(f"{API}/v1/timeseries/data/{series.id}", check=refusing(values_of), note=note)
             continue
         last = settings.last_year or this_year
         for year in range(settings.first_year, last + 1, YEARS):
             end = min(year + YEARS - 1, last)
             url = f"{API}/v2/timeseries/data/{series.id}?startyear={year}&endyear={end}&catalog=true"
-            yield Request(url, check=check, note=note, parameters={"registrationkey": key})
-
-
-def check(body: bytes) -> None:
-    """Refuse what BLS answers with status 200 when it has not answered."""
-    series_of(load_json(body))
+            yield Request(url, check=refusing(values_of), note=note, parameters={"registrationkey": key})
 
 
 def series_of(content: Any) -> Mapping[str, Any]:
@@ -68,6 +63,8 @@ def series_of(content: Any) -> Mapping[str, Any]:
     if not isinstance(series, list) or not series or not series[0].get("data"):
         raise ValueError(f"no values: {message_of(content)}")
     found: Mapping[str, Any] = series[0]
+    if not isinstance(found.get("catalog") or {}, dict):
+        raise ValueError("the catalogue is no object")
     return found
 
 

@@ -19,7 +19,7 @@ from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Request
 from mintage.corpus.document import Document
 from mintage.corpus.extract.figures import unit_words
-from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, one_line
+from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, one_line, refusing
 from mintage.corpus.sources.macro.periods import read_period
 from mintage.corpus.sources.macro.series import (
     Reading,
@@ -65,22 +65,19 @@ def requests(settings: MacroSource, fetch: Fetch) -> Iterator[Request]:
         if settings.last_year is not None:
             years += f"&endPeriod={settings.last_year}"
         url = f"{API}/{series.flow}/{series.key}?{years}&includeHistory=true&format=csvdata"
-        yield Request(url, check=check, note={"provider": "ecb", "series": f"{series.flow}.{series.key}"})
-
-
-def check(body: bytes) -> None:
-    """Refuse what is not a table of observations, an empty one and one that was cut off."""
-    if not body.endswith(b"\n"):
-        raise ValueError("the table is cut off: its last line has no end")
-    rows_of(body)
+        yield Request(
+            url, check=refusing(rows_of), note={"provider": "ecb", "series": f"{series.flow}.{series.key}"}
+        )
 
 
 def rows_of(body: bytes) -> tuple[None, list[dict[str, str]]]:
     """The rows of an answer.
 
     Raises:
-        ValueError: it is not a table of observations with a row.
+        ValueError: it is not a whole table of observations with a row.
     """
+    if not body.endswith(b"\n"):
+        raise ValueError("the table is cut off: its last line has no end")
     reader = csv.DictReader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
     try:
         rows: list[dict[str, str]] = list(reader)

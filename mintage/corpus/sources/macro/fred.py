@@ -13,7 +13,7 @@ The key is taken from the environment variable FRED_API_KEY and sent as a parame
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -22,7 +22,17 @@ from mintage.corpus.collect.collect import Fetch
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Refused, Request
 from mintage.corpus.document import Document, Use
-from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, file_name, load_json, one_line
+from mintage.corpus.sources.macro.answers import (
+    MALFORMED,
+    answers_of,
+    each_row,
+    exact,
+    file_name,
+    load_json,
+    one_line,
+    reason,
+    refusing,
+)
 from mintage.corpus.sources.macro.periods import Frequency, starting
 from mintage.corpus.sources.macro.series import Reading, day_release, documents, refuse_future
 from mintage.corpus.sources.macro.settings import MacroSource, in_years
@@ -75,8 +85,14 @@ def collect_series(settings: MacroSource, fetch: Fetch, name: str, parameters: M
         url = f"{API}/{path}?series_id={name}&file_type=json&realtime_start={start}&realtime_end={end}{query}"
         note = {"provider": "fred", "series": name, "kind": kind}
         immutable = kind == "observations" and end != LAST_DAY  # a stretch of the past
-        request = Request(url, immutable=immutable, check=check(kind), note=note, parameters=parameters)
-        return load_json(fetch(request))
+        request = Request(
+            url,
+            immutable=immutable,
+            check=refusing(partial(content_of, kind)),
+            note=note,
+            parameters=parameters,
+        )
+        return content_of(kind, fetch(request))
 
     ask("series", "seriess")
     days: list[str] = []
@@ -108,21 +124,23 @@ def windows(days: list[str]) -> Iterator[tuple[str, str]]:
         )
 
 
-def check(kind: str) -> Callable[[bytes], None]:
-    """The check of an answer that must have a list of this name with something in it."""
+def content_of(kind: str, body: bytes) -> Mapping[str, Any]:
+    """An answer that must have a list of a name with something in it.
 
-    def refuse(body: bytes) -> None:
-        content = load_json(body)
-        if not isinstance(content, dict) or "error_message" in content:
-            raise ValueError(
-                str(content.get("error_message") if isinstance(content, dict) else "not an object")
-            )
-        if not isinstance(content.get(kind), list) or not content[kind]:
-            raise ValueError(f"no {kind}")
-        if kind != "seriess" and not isinstance(content.get("count"), int):
-            raise ValueError("no count")
-
-    return refuse
+    Raises:
+        ValueError: it is another.
+    """
+    content = load_json(body)
+    if not isinstance(content, dict) or "error_message" in content:
+        raise ValueError(str(content.get("error_message") if isinstance(content, dict) else "no object"))
+    if not isinstance(content.get(kind), list) or not content[kind]:
+        raise ValueError(f"no {kind}")
+    if kind != "seriess" and not isinstance(content.get("count"), int):
+        raise ValueError("no count")
+    if kind == "vintage_dates":
+        for day in content[kind]:
+            date.fromisoformat(day)
+    return content
 
 
 def read(settings: MacroSource, raw: RawStore, report: SourceReport) -> Iterator[Document]:
@@ -149,8 +167,8 @@ def descriptions(raw: RawStore, name: str, report: SourceReport) -> list[tuple[d
                 (date.fromisoformat(entry["realtime_start"]), series_of(entry))
                 for entry in load_json(raw.body(answer))["seriess"]
             ]
-        except (ValueError, KeyError, TypeError) as error:
-            report.bad(file_name(answer), 1, f"{type(error).__name__}: {error}")
+        except MALFORMED as error:
+            report.bad(file_name(answer), 1, reason(error))
     return sorted(found, key=lambda entry: entry[0], reverse=True)
 
 

@@ -15,7 +15,15 @@ from mintage.corpus.collect.collect import Fetch
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Refused, Request
 from mintage.corpus.document import Document
-from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, file_name, load_json, one_line
+from mintage.corpus.sources.macro.answers import (
+    answers_of,
+    each_row,
+    exact,
+    file_name,
+    load_json,
+    one_line,
+    refusing,
+)
 from mintage.corpus.sources.macro.periods import read_period, starting
 from mintage.corpus.sources.macro.series import Point, documents, first_seen, refuse_future, retrieval
 from mintage.corpus.sources.macro.settings import MacroSource, TreasuryTable, in_years
@@ -56,17 +64,12 @@ def page_request(settings: MacroSource, table: TreasuryTable, page: int) -> Requ
         "page[size]": ROWS,
     }
     url = f"{API}/{table.endpoint}?{urlencode(query, safe=',:[]')}"
-    return Request(url, check=check, note={"provider": "treasury", "table": identity(table)})
+    return Request(url, check=refusing(rows_of), note={"provider": "treasury", "table": identity(table)})
 
 
 def identity(table: TreasuryTable) -> str:
     """A table's figures: avg_interest_rates.avg_interest_rate_amt."""
     return f"{table.endpoint.rpartition('/')[2]}.{table.value}"
-
-
-def check(body: bytes) -> None:
-    """Refuse an error, an empty page and one that was cut off."""
-    rows_of(body)
 
 
 def rows_of(body: bytes) -> tuple[Mapping[str, Any], list[Any]]:
@@ -84,6 +87,8 @@ def rows_of(body: bytes) -> tuple[Mapping[str, Any], list[Any]]:
         raise ValueError("the page has no rows")
     if meta.get("count") != len(rows):
         raise ValueError(f"the page has {len(rows)} rows and says that it has {meta.get('count')}")
+    if not isinstance(meta.get("labels"), dict) or not isinstance(meta.get("dataTypes"), dict):
+        raise ValueError("the page does not say what its fields are")
     int(meta["total-pages"])
     return meta, rows
 
@@ -130,7 +135,7 @@ def point_of(
 
 def described(table: TreasuryTable, meta: Mapping[str, Any], labels: tuple[str, ...]) -> Series:
     """What a series of a table is, in the API's words where the settings have none."""
-    name = table.title or meta.get("labels", {}).get(table.value, table.value)
-    unit = table.unit or UNITS.get(meta.get("dataTypes", {}).get(table.value, ""), "pure")
+    name = table.title or meta["labels"].get(table.value, table.value)
+    unit = table.unit or UNITS.get(meta["dataTypes"].get(table.value, ""), "pure")
     title = ", ".join((one_line(name), *labels))
     return Series("treasury", "/".join((identity(table), *labels)), PROVIDER, title, unit, table.frequency)

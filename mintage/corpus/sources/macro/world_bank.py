@@ -16,7 +16,7 @@ from mintage.corpus.collect.collect import Fetch
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Refused, Request
 from mintage.corpus.document import Document
-from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json, one_line
+from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json, one_line, refusing
 from mintage.corpus.sources.macro.periods import read_period
 from mintage.corpus.sources.macro.series import (
     Point,
@@ -57,12 +57,7 @@ def page_request(settings: MacroSource, indicator: WorldBankIndicator, page: int
     years = f"{settings.first_year}:{settings.last_year or this_year}"
     query = f"format=json&date={years}&per_page={ROWS}&page={page}"
     url = f"{API}/country/{countries}/indicator/{indicator.id}?{query}"
-    return Request(url, check=check, note={"provider": "world_bank", "indicator": indicator.id})
-
-
-def check(body: bytes) -> None:
-    """Refuse an error that comes with status 200, and an answer without values."""
-    rows_of(body)
+    return Request(url, check=refusing(rows_of), note={"provider": "world_bank", "indicator": indicator.id})
 
 
 def rows_of(body: bytes) -> tuple[Mapping[str, Any], list[Any]]:

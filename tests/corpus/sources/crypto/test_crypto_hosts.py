@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from mintage.corpus.extract.figures import FORMS
 from mintage.corpus.sources.crypto import binance, blockchain, coingecko, defillama, source
 from mintage.corpus.sources.crypto.bars_text import Day, month_text
 from mintage.corpus.sources.crypto.settings import CoinGecko, CryptoSource, OnChainChart, months
+from mintage.corpus.sources.macro.answers import refusing
 from mintage.corpus.sources.macro.periods import part_of_year
 
 from .hosts import NOW, Collected, Host, archive, as_json, bar_days, response
@@ -217,7 +219,7 @@ def test_coingecko_is_not_asked_before_its_terms_are_accepted(
 
 
 @pytest.mark.parametrize(
-    ("check", "body", "reason"),
+    ("rows_of", "body", "reason"),
     [
         (binance.check_bars, as_json({"code": -1121, "msg": "Invalid symbol."}), "Invalid symbol"),
         (binance.check_bars, b"[]", "no bars"),
@@ -226,18 +228,20 @@ def test_coingecko_is_not_asked_before_its_terms_are_accepted(
             response("klines_BTCUSDT_2025-02.json")[:-100],
             "Expecting|delimiter|Unterminated",
         ),
-        (blockchain.check, as_json({"status": "not-found", "error": "not-found"}), "not-found"),
-        (blockchain.check, as_json({"status": "ok", "period": "minute", "values": [1]}), "only daily"),
-        (blockchain.check, as_json({"status": "ok", "period": "day", "values": []}), "no values"),
-        (defillama.check, as_json({"message": "Protocol is not in our database"}), "not in our database"),
-        (defillama.check, b"<html></html>", "Expecting value"),
-        (coingecko.check, as_json({"status": {"error_code": 429, "error_message": "limit"}}), "429"),
-        (coingecko.check, as_json({"prices": [], "market_caps": []}), "none in the answer"),
+        (blockchain.rows_of, as_json({"status": "not-found", "error": "not-found"}), "not-found"),
+        (blockchain.rows_of, as_json({"status": "ok", "period": "minute", "values": [1]}), "only daily"),
+        (blockchain.rows_of, as_json({"status": "ok", "period": "day", "values": []}), "no values"),
+        (defillama.rows_of, as_json({"message": "Protocol is not in our database"}), "not in our database"),
+        (defillama.rows_of, b"<html></html>", "Expecting value"),
+        (coingecko.rows_of, as_json({"status": {"error_code": 429, "error_message": "limit"}}), "429"),
+        (coingecko.rows_of, as_json({"prices": [], "market_caps": []}), "none in the answer"),
     ],
 )
-def test_an_error_with_status_200_is_a_failure(check: object, body: bytes, reason: str) -> None:
+def test_an_error_with_status_200_is_a_failure(
+    rows_of: Callable[[bytes], object], body: bytes, reason: str
+) -> None:
     with pytest.raises(ValueError, match=reason):
-        check(body)  # type: ignore[operator]  # the checks have one type, which the table hides
+        refusing(rows_of)(body)
 
 
 @pytest.mark.parametrize(
@@ -249,9 +253,9 @@ def test_an_error_with_status_200_is_a_failure(check: object, body: bytes, reaso
         lambda: OnChainChart("x", -1),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(make: object) -> None:
+def test_settings_that_cannot_be_meant_are_refused(make: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
-        make()  # type: ignore[operator]  # every entry is a function without arguments
+        make()
 
 
 def test_months_run_from_the_first_to_the_running_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ import pytest
 
 from mintage.corpus.document import Document
 from mintage.corpus.sources.macro import bls, ecb, treasury, world_bank
+from mintage.corpus.sources.macro.answers import refusing
 from mintage.corpus.sources.macro.settings import (
     BlsSeries,
     EcbSeries,
@@ -285,25 +287,31 @@ def test_fred_without_a_key_says_how_to_get_one_and_asks_nothing(store: Collecte
 
 
 @pytest.mark.parametrize(
-    ("check", "body", "reason"),
+    ("rows_of", "body", "reason"),
     [
-        (bls.check, response("bls_limit.json"), "REQUEST_NOT_PROCESSED: Request could not be serviced"),
-        (bls.check, b"<html>busy</html>", "Expecting value"),
-        (bls.check, as_json({"status": "REQUEST_SUCCEEDED", "Results": {"series": []}}), "no values"),
-        (world_bank.check, response("world_bank_error.json"), "Invalid value: The provided parameter"),
-        (world_bank.check, as_json([{"page": 1, "pages": 0, "total": 0}, None]), "no values"),
-        (world_bank.check, b'[{"page": 1, "pages": 1}, [{"value": NaN}]]', "NaN"),
-        (treasury.check, as_json({"error": "Invalid Query Param", "message": "no field x"}), "no field x"),
-        (treasury.check, response("treasury_page_1.json").replace(b'"count": 5', b'"count": 6'), "says that"),
-        (ecb.check, b"KEY,TIME_PERIOD,OBS_VALUE\r\n", "no observations"),
-        (ecb.check, response("ecb_exchange_rate.csv")[:-40], "cut off"),
-        (ecb.check, b"<!DOCTYPE html>\n<p>maintenance</p>\n", "no column"),
-        (treasury.check, b"[" * 200_000, "nested"),
+        (bls.values_of, response("bls_limit.json"), "REQUEST_NOT_PROCESSED: Request could not be serviced"),
+        (bls.values_of, b"<html>busy</html>", "Expecting value"),
+        (bls.values_of, as_json({"status": "REQUEST_SUCCEEDED", "Results": {"series": []}}), "no values"),
+        (world_bank.rows_of, response("world_bank_error.json"), "Invalid value: The provided parameter"),
+        (world_bank.rows_of, as_json([{"page": 1, "pages": 0, "total": 0}, None]), "no values"),
+        (world_bank.rows_of, b'[{"page": 1, "pages": 1}, [{"value": NaN}]]', "NaN"),
+        (treasury.rows_of, as_json({"error": "Invalid Query Param", "message": "no field x"}), "no field x"),
+        (
+            treasury.rows_of,
+            response("treasury_page_1.json").replace(b'"count": 5', b'"count": 6'),
+            "says that",
+        ),
+        (ecb.rows_of, b"KEY,TIME_PERIOD,OBS_VALUE\r\n", "no observations"),
+        (ecb.rows_of, response("ecb_exchange_rate.csv")[:-40], "cut off"),
+        (ecb.rows_of, b"<!DOCTYPE html>\n<p>maintenance</p>\n", "no column"),
+        (treasury.rows_of, b"[" * 200_000, "nested"),
     ],
 )
-def test_an_error_with_status_200_is_a_failure(check: object, body: bytes, reason: str) -> None:
+def test_an_error_with_status_200_is_a_failure(
+    rows_of: Callable[[bytes], object], body: bytes, reason: str
+) -> None:
     with pytest.raises(ValueError, match=reason):
-        check(body)  # type: ignore[operator]  # the four checks have one type, which the table hides
+        refusing(rows_of)(body)
 
 
 def test_a_refused_series_does_not_end_the_others(store: Collected) -> None:
@@ -366,6 +374,6 @@ def test_parsing_twice_gives_the_same_documents(store: Collected) -> None:
         lambda: BlsSeries("X", "x", "percent", None, -1),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(settings: object) -> None:
+def test_settings_that_cannot_be_meant_are_refused(settings: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
-        settings()  # type: ignore[operator]  # every entry is a function without arguments
+        settings()
