@@ -16,6 +16,11 @@ ARCHIVES = {
     "submissions.zip": f"{listing.ARCHIVES}/daily-index/bulkdata/submissions.zip",
     "companyfacts.zip": f"{listing.ARCHIVES}/daily-index/xbrl/companyfacts.zip",
 }
+FOLDERS = {
+    "submissions.zip": f"{listing.DATA}/submissions/",
+    "companyfacts.zip": f"{listing.DATA}/api/xbrl/companyfacts/",
+}
+"""Where the host has what an archive holds; the two archives use the same names within."""
 FRESH = timedelta(days=1)  # they are made anew every night
 
 
@@ -44,11 +49,11 @@ class Archives:
             except zipfile.BadZipFile as error:
                 raise MintageError(f"{path}: not a whole zip file ({error}); get it again") from None
             made = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
-            self.opened.update((member, (archive, made)) for member in archive.namelist())
+            self.opened.update((FOLDERS[name] + member, (archive, made)) for member in archive.namelist())
 
     def keep(self, url: str) -> bool:
         """Store the answer of an address out of an archive; False where none has it."""
-        archive, made = self.opened.get(url.rsplit("/", 1)[-1], (None, None))
+        archive, made = self.opened.get(url, (None, None))
         if archive is None or made is None:
             return False
         body = archive.read(url.rsplit("/", 1)[-1])
