@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
-from mintage.corpus.document import Use
+from mintage.corpus.document import Document, Use
 from mintage.corpus.sources.dates import DateField
-from mintage.corpus.sources.files import Fields, FilesSource
+from mintage.corpus.sources.files import Fields, FilesSource, document
 from mintage.corpus.sources.hub.settings import HubSource
+from mintage.corpus.sources.report import RawFile, SourceReport
+from mintage.corpus.sources.rows import BadRow, Row
 
 Values = dict[str, Any]
 
@@ -203,3 +205,24 @@ def mapping_of(settings: HubSource, preset: Preset) -> FilesSource:
         fields=preset.fields,
         available_at=preset.available_at,
     )
+
+
+def documents(
+    settings: HubSource, preset: Preset, rows: Iterator[Row | BadRow], file: RawFile, report: SourceReport
+) -> Iterator[Document]:
+    """Rows as documents; bad ones are counted."""
+    mapping = mapping_of(settings, preset)
+    for row in rows:
+        if isinstance(row, BadRow):
+            report.bad(file.file, row.line, row.reason)
+            continue
+        missing = [column for column in preset.required if column.split(".")[0] not in row.fields]
+        if missing:
+            report.bad(file.file, row.line, f"no field {', '.join(map(repr, missing))}")
+            continue
+        try:
+            yield document(mapping, mapping.fields, Row(row.line, preset.refine(row.fields)), file)
+        except UnicodeEncodeError:
+            report.bad(file.file, row.line, "not UTF-8, or half of a surrogate pair")
+        except ValueError as error:
+            report.bad(file.file, row.line, str(error))

@@ -1,8 +1,8 @@
-"""Data sets of the Hugging Face Hub: rows of the dataset viewer by name, or the files of a folder.
+"""Data sets of the Hugging Face Hub by their names: rows of the dataset viewer.
 
 The viewer is asked because its answers are small (a hundred rows): a sample of a data set of terabytes costs
 no more memory or disk than the sample, and comes through the same transport, raw store and replay as
-everything else. Whole data sets are downloaded with the Hub's own tool and read from the folder.
+everything else. Whole data sets are downloaded with the Hub's own tool and read by `folder`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,14 +19,10 @@ from mintage.corpus.collect.collect import Fetch
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Refused, Request
 from mintage.corpus.document import Document
-from mintage.corpus.sources.files import document
-from mintage.corpus.sources.hub.presets import Preset, mapping_of, preset_of
-from mintage.corpus.sources.hub.rows import DATA_SUFFIXES, data_files, data_rows
+from mintage.corpus.sources.hub.presets import Preset, documents, preset_of
 from mintage.corpus.sources.hub.settings import HubSource
 from mintage.corpus.sources.report import RawFile, SourceReport
 from mintage.corpus.sources.rows import BadRow, Row
-from mintage.errors import MintageError
-from mintage.workspace import file_sha256
 
 INFORMATION = "https://huggingface.co/api/datasets"
 VIEWER = "https://datasets-server.huggingface.co/rows"
@@ -41,13 +36,12 @@ def user_agent(settings: HubSource) -> str:
 
 
 def discover(settings: HubSource, fetch: Fetch) -> Iterator[Request]:
-    """The pages of rows of a data set by its name, up to the limit; none where it is read from a folder.
+    """The pages of rows of a data set by its name, up to the limit.
 
     Raises:
         Refused: the data set is not there, or asks for a token.
     """
-    if settings.path is not None or settings.limit is None:
-        return
+    assert settings.limit is not None  # the settings require one where there is no path
     preset = preset_of(settings)
     token = os.environ.get("HF_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -73,10 +67,23 @@ def discover(settings: HubSource, fetch: Fetch) -> Iterator[Request]:
         note = page_note(settings, preset, described["sha"]) | {"offset": offset}
         request = Request(f"{VIEWER}?{urlencode(query)}", True, check_rows, note, headers)
         if offset == 0:
-            total = min(total, json.loads(fetch(request))["num_rows_total"])
+            total = min(total, json.loads(first_page(fetch, request))["num_rows_total"])
         else:
             yield request
         offset += preset.rows
+
+
+def first_page(fetch: Fetch, request: Request) -> bytes:
+    """The first page of rows, which says how many there are.
+
+    Raises:
+        Refused: the viewer does not have the data set.
+    """
+    try:
+        return fetch(request)
+    except Refused as refusal:
+        mend = "correct `config` and `split`, or download the data set and give its `path`"
+        raise Refused(refusal.url, f"{refusal.reason}; {mend}") from None
 
 
 def index_note(settings: HubSource) -> dict[str, Any]:
@@ -146,64 +153,3 @@ def viewer_rows(raw: RawStore, answer: Answer) -> Iterator[Row | BadRow]:
             yield BadRow(line, f"the viewer cut {cut} short; download the data set and give its `path`")
         else:
             yield Row(line, item["row"])
-
-
-def files(settings: HubSource) -> list[tuple[Path, str]]:
-    """The data files of the folder in the order of their names, each with its name below it; none where rows
-    are fetched by name.
-
-    Raises:
-        MintageError: there are none at the path.
-    """
-    if settings.path is None:
-        return []
-    found = data_files(Path(settings.path).expanduser())
-    if not found:
-        raise MintageError(
-            f"{settings.path}: no {', '.join(DATA_SUFFIXES)} files; correct `path` of the source "
-            f"{settings.name}, or get {settings.dataset} with `hf download --repo-type dataset`"
-        )
-    return found
-
-
-def read(settings: HubSource, report: SourceReport) -> Iterator[Document]:
-    """The documents of a folder, one row in memory at a time, up to the limit.
-
-    Raises:
-        MintageError: no file, a file that cannot be read at all, or one without a column that it must have.
-    """
-    yield from islice(every_file(settings, report), settings.limit)
-
-
-def every_file(settings: HubSource, report: SourceReport) -> Iterator[Document]:
-    """The documents of all files of a folder."""
-    preset = preset_of(settings)
-    for path, name in files(settings):
-        if path.stat().st_size == 0:
-            report.bad(name, 1, "the file is empty")
-            continue
-        file = RawFile(name, file_sha256(path), path.stat().st_size)
-        report.files.append(file)
-        rows = data_rows(path, name, preset.required, preset.optional)
-        yield from documents(settings, preset, rows, file, report)
-
-
-def documents(
-    settings: HubSource, preset: Preset, rows: Iterator[Row | BadRow], file: RawFile, report: SourceReport
-) -> Iterator[Document]:
-    """Rows as documents; bad ones are counted."""
-    mapping = mapping_of(settings, preset)
-    for row in rows:
-        if isinstance(row, BadRow):
-            report.bad(file.file, row.line, row.reason)
-            continue
-        missing = [column for column in preset.required if column.split(".")[0] not in row.fields]
-        if missing:
-            report.bad(file.file, row.line, f"no field {', '.join(map(repr, missing))}")
-            continue
-        try:
-            yield document(mapping, mapping.fields, Row(row.line, preset.refine(row.fields)), file)
-        except UnicodeEncodeError:
-            report.bad(file.file, row.line, "not UTF-8, or half of a surrogate pair")
-        except ValueError as error:
-            report.bad(file.file, row.line, str(error))

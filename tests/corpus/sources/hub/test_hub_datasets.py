@@ -22,9 +22,10 @@ from mintage.corpus.collect.transport import Refused, Request, Response
 from mintage.corpus.document import Document, chat_messages
 from mintage.corpus.sources.dates import DateField
 from mintage.corpus.sources.files import Fields
+from mintage.corpus.sources.hub.folder import files, read
 from mintage.corpus.sources.hub.presets import PRESETS, SECTIONS, crawl_end
 from mintage.corpus.sources.hub.settings import HubSource, Known
-from mintage.corpus.sources.hub.source import discover, files, parse, read
+from mintage.corpus.sources.hub.source import discover, parse
 from mintage.corpus.sources.report import SourceReport
 from mintage.errors import MintageError
 
@@ -315,11 +316,23 @@ def test_a_data_set_that_asks_for_a_token_says_so(tmp_path: Path, monkeypatch: p
     assert account.refused == 1 and "set HF_TOKEN" in account.refusals[0]
 
 
-def test_a_folder_is_never_fetched_and_a_name_has_no_files(tmp_path: Path) -> None:
-    host = Hub()
-    collect(discover, HubSource(dataset=FINEWEB, path=str(tmp_path)), RawStore(tmp_path), host)
-    assert host.asked == []
-    assert files(HubSource(dataset=FINEWEB, limit=5)) == []
+def test_a_data_set_that_the_viewer_does_not_have_says_what_to_do(tmp_path: Path) -> None:
+    class Without(Hub):
+        def body(self, request: Request) -> dict[str, Any]:
+            if "rows" in request.url:
+                return {"error": "The split does not exist."}
+            return super().body(request)
+
+    _, _, account = by_name(tmp_path, Without(), limit=10)
+    assert "The split does not exist.; correct `config` and `split`, or download" in account.refusals[0]
+
+
+def test_the_files_of_a_folder_are_its_data_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for name in ("b/1.parquet", "a/2.jsonl.zst", "a/10.json.gz", "card.md", ".git/x.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = files(HubSource(dataset=FINEWEB, path=str(tmp_path)))
+    assert [name for _, name in found] == ["a/10.json.gz", "a/2.jsonl.zst", "b/1.parquet"]
 
 
 def test_settings_say_what_is_wrong() -> None:
