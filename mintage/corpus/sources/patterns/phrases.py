@@ -8,20 +8,16 @@ from __future__ import annotations
 
 SWING = {
     "high": (
-        "The high of {swing} on {swing_at} is a swing high, confirmed by the {reach} bars after it and "
-        "known since "
-        "the close of {known}.",
+        "The high of {swing} on {swing_at} is a swing high, confirmed by the {reach} bars after it and known "
+        "since the close of {known}.",
         "At the close of {known} the bar of {swing_at} became a swing high at {swing}: {reach} lower highs "
-        "on each "
-        "side.",
+        "on each side.",
     ),
     "low": (
         "The low of {swing} on {swing_at} is a swing low, confirmed by the {reach} bars after it and known "
-        "since "
-        "the close of {known}.",
-        "At the close of {known} the bar of {swing_at} became a swing low at {swing}: {reach} higher lows "
-        "on each "
-        "side.",
+        "since the close of {known}.",
+        "At the close of {known} the bar of {swing_at} became a swing low at {swing}: {reach} higher lows on "
+        "each side.",
     ),
 }
 
@@ -107,71 +103,59 @@ def structure(side: str) -> dict[str, tuple[str, ...]]:
     return {
         f"break_of_structure_{side}": (
             f"The close of {{close}} on {{known}} is {beyond} the swing {extreme} of {{level}} from "
-            f"{{level_at}}: a "
-            f"break of structure.",
+            f"{{level_at}}: a break of structure.",
             f"Structure broke {side}ward at the close of {{known}}: {{close}}, {beyond} the swing {extreme} "
-            "of "
-            f"{{level}} ({{level_at}}).",
+            f"of {{level}} ({{level_at}}).",
         ),
         f"change_of_character_{side}": (
             f"After a {opposite} structure the close of {{close}} on {{known}} is {beyond} the swing "
-            f"{extreme} of "
-            f"{{level}} from {{level_at}}: a change of character.",
+            f"{extreme} of {{level}} from {{level_at}}: a change of character.",
             f"Change of character at the close of {{known}}: {{close}} against the swing {extreme} of "
-            f"{{level}} "
-            f"({{level_at}}), the first break {side}ward after breaks {against}ward.",
+            f"{{level}} ({{level_at}}), the first break {side}ward after breaks {against}ward.",
         ),
         f"order_block_{block}": (
             f"The last bar against the break, {{top_at}}, marks a {block} order block from {{bottom}} to "
-            f"{{top}}, "
-            f"known at the close of {{known}}.",
+            f"{{top}}, known at the close of {{known}}.",
             f"With that break the bar of {{top_at}} ({{bottom}} to {{top}}) became a {block} order block on "
             f"{{known}}.",
         ),
         f"order_block_{block}_tested": (
             f"On {{known}} the price traded at {{touch}}, back in the {block} order block of {{top_at}} "
-            f"({{bottom}} to "
-            f"{{top}}) for the first time.",
+            f"({{bottom}} to {{top}}) for the first time.",
             f"The {block} order block of {{top_at}}, {{bottom}} to {{top}}, was tested for the first time on "
             f"{{known}}, at {{touch}}.",
         ),
         f"gap_{side}": (
-            f"The bars up to {{known}} left a {block} fair-value gap between {{bottom}} and {{top}}.",
-            f"A {block} fair-value gap from {{bottom}} to {{top}} was complete at the close of {{known}}.",
+            f"The bars up to {{known}} left a {block} fair-value gap between {{bottom}} ({{bottom_at}}) and "
+            f"{{top}} ({{top_at}}).",
+            f"A {block} fair-value gap from {{bottom}} ({{bottom_at}}) to {{top}} ({{top_at}}) was complete "
+            f"at the close of {{known}}.",
         ),
         f"gap_{side}_filled": (
-            f"On {{known}} the price traded through the whole {block} fair-value gap between {{bottom}} and "
-            f"{{top}} "
-            f"of {{{'top' if side == 'up' else 'bottom'}_at}}.",
-            f"The {block} fair-value gap of {{{'top' if side == 'up' else 'bottom'}_at}} ({{bottom}} to "
-            f"{{top}}) was "
-            f"filled on {{known}}.",
+            f"On {{known}} the price traded through the whole {block} fair-value gap between {{bottom}} of "
+            f"{{bottom_at}} and {{top}} of {{top_at}}.",
+            f"The {block} fair-value gap from {{bottom}} ({{bottom_at}}) to {{top}} ({{top_at}}) was filled "
+            f"on {{known}}.",
         ),
         f"flag_{side}": (
             f"After a move from {{pole_start}} ({{pole_start_at}}) to {{pole_end}} ({{pole_end_at}}) and a "
-            "pause as far "
-            f"as {{deepest}} ({{deepest_at}}), the close of {{close}} on {{known}} completed a "
+            f"pause as far as {{deepest}} ({{deepest_at}}), the close of {{close}} on {{known}} completed a "
             f"{'bull' if side == 'up' else 'bear'} flag.",
             f"{'Bull' if side == 'up' else 'Bear'} flag, known at the close of {{known}}: pole "
-            f"{{pole_start}} "
-            f"({{pole_start_at}}) to {{pole_end}} ({{pole_end_at}}), retraced to {{deepest}} on "
-            f"{{deepest_at}}, close "
-            f"{{close}}.",
+            f"{{pole_start}} ({{pole_start_at}}) to {{pole_end}} ({{pole_end_at}}), retraced to {{deepest}} "
+            f"on {{deepest_at}}, close {{close}}.",
         ),
         f"liquidity_sweep_{extreme}": (
             f"On {{known}} the price reached {{extreme}}, {beyond} the swing {extreme} of {{level}} from "
-            f"{{level_at}}, "
-            f"and closed back at {{close}}: a liquidity sweep.",
+            f"{{level_at}}, and closed back at {{close}}: a liquidity sweep.",
             f"Liquidity sweep on {{known}}: {{extreme}} against the swing {extreme} of {{level}} "
-            f"({{level_at}}), close "
-            f"{{close}}.",
+            f"({{level_at}}), close {{close}}.",
         ),
         f"macd_{side}": (
             f"MACD(12,26,9) crossed {beyond} its signal line at the close of {{known}}: {{macd}} against "
             f"{{signal}}.",
             f"At the close of {{known}} the MACD line ({{macd}}) was {beyond} its signal line ({{signal}}), "
-            "which it "
-            f"had not been one bar before.",
+            "which it had not been one bar before.",
         ),
         f"vwap_{side}": (
             f"The close of {{close}} on {{known}} crossed {beyond} the 20-bar VWAP of {{vwap}}.",
@@ -181,11 +165,9 @@ def structure(side: str) -> dict[str, tuple[str, ...]]:
         **{
             f"average_{fast}_{slow}_{side}": (
                 f"The {fast}-bar average crossed {beyond} the {slow}-bar average at the close of {{known}}: "
-                f"{{fast}} "
-                f"against {{slow}}.",
+                f"{{fast}} against {{slow}}.",
                 f"At the close of {{known}} the {fast}-bar moving average stood at {{fast}}, {beyond} the "
-                f"{slow}-bar "
-                f"one at {{slow}} for the first time since the last crossing.",
+                f"{slow}-bar one at {{slow}} for the first time since the last crossing.",
             )
             for fast, slow in ((20, 50), (50, 200))
         },
@@ -194,8 +176,7 @@ def structure(side: str) -> dict[str, tuple[str, ...]]:
                 f"The close of {{close}} on {{known}} left the {kind} triangle {side}ward, past its line at "
                 f"{{line}}.",
                 f"{kind.capitalize()} triangle left {side}ward at the close of {{known}}: {{close}} against "
-                "the line "
-                f"at {{line}}.",
+                f"the line at {{line}}.",
             )
             for kind in TRIANGLES
         },
@@ -229,58 +210,45 @@ PHRASES: dict[str, tuple[str, ...]] = {
     ),
     "double_top": (
         "Highs of {first} ({first_at}) and {second} ({second_at}) with a low of {between} ({between_at}) "
-        "between them "
-        "became a double top when {known} closed at {close}.",
+        "between them became a double top when {known} closed at {close}.",
         "Double top, known at the close of {known}: {first} on {first_at}, {second} on {second_at}; the "
-        "close of "
-        "{close} is below the low of {between} from {between_at}.",
+        "close of {close} is below the low of {between} from {between_at}.",
     ),
     "double_bottom": (
         "Lows of {first} ({first_at}) and {second} ({second_at}) with a high of {between} ({between_at}) "
-        "between them "
-        "became a double bottom when {known} closed at {close}.",
+        "between them became a double bottom when {known} closed at {close}.",
         "Double bottom, known at the close of {known}: {first} on {first_at}, {second} on {second_at}; the "
-        "close of "
-        "{close} is above the high of {between} from {between_at}.",
+        "close of {close} is above the high of {between} from {between_at}.",
     ),
     "head_and_shoulders": (
         "A head and shoulders was completed at the close of {known}: shoulders {left} ({left_at}) and "
-        "{right} "
-        "({right_at}), head {head} ({head_at}), close {close} below the neckline at {line}.",
-        "Left shoulder {left} ({left_at}), head {head} ({head_at}), right shoulder {right} ({right_at}): "
-        "the close of "
-        "{close} on {known} is below the neckline, which stood at {line}.",
+        "{right} ({right_at}), head {head} ({head_at}), close {close} below the neckline at {line}.",
+        "Left shoulder {left} ({left_at}), head {head} ({head_at}), right shoulder {right} ({right_at}): the "
+        "close of {close} on {known} is below the neckline, which stood at {line}.",
     ),
     "inverse_head_and_shoulders": (
         "An inverse head and shoulders was completed at the close of {known}: shoulders {left} ({left_at}) "
-        "and "
-        "{right} ({right_at}), head {head} ({head_at}), close {close} above the neckline at {line}.",
-        "Left shoulder {left} ({left_at}), head {head} ({head_at}), right shoulder {right} ({right_at}), "
-        "all lows: the "
-        "close of {close} on {known} is above the neckline, which stood at {line}.",
+        "and {right} ({right_at}), head {head} ({head_at}), close {close} above the neckline at {line}.",
+        "Left shoulder {left} ({left_at}), head {head} ({head_at}), right shoulder {right} ({right_at}), all "
+        "lows: the close of {close} on {known} is above the neckline, which stood at {line}.",
     ),
     **{
         f"triangle_{kind}_formed": (
             f"{{first_high}} ({{first_high_at}}), {{second_high}} ({{second_high_at}}) above and "
-            f"{{first_low}} "
-            f"({{first_low_at}}), {{second_low}} ({{second_low_at}}) below form {article} {kind} triangle, "
-            "known at "
-            f"the close of {{known}}; its lines stand at {{lower}} and {{upper}}.",
+            f"{{first_low}} ({{first_low_at}}), {{second_low}} ({{second_low_at}}) below form {article} "
+            f"{kind} triangle, known at the close of {{known}}; its lines stand at {{lower}} and {{upper}}.",
             f"At the close of {{known}} {article} {kind} triangle is complete: highs {{first_high}} "
             f"({{first_high_at}}) and {{second_high}} ({{second_high_at}}), lows {{first_low}} "
-            f"({{first_low_at}}) and "
-            f"{{second_low}} ({{second_low_at}}), lines at {{lower}} and {{upper}}.",
+            f"({{first_low_at}}) and {{second_low}} ({{second_low_at}}), lines at {{lower}} and {{upper}}.",
         )
         for kind, article in zip(TRIANGLES, ("an", "a", "a"))
     },
     **{
         f"candle_{kind}": (
             f"The bar of {{known}} (open {{open}}, high {{high}}, low {{low}}, close {{close}}) makes the "
-            "pattern "
-            f"called {name}: {shape}.",
+            f"pattern called {name}: {shape}.",
             f"{name.capitalize()} at the close of {{known}}, {shape}: open {{open}}, high {{high}}, low "
-            f"{{low}}, close "
-            f"{{close}}.",
+            f"{{low}}, close {{close}}.",
         )
         for kind, (name, shape) in CANDLES.items()
     },
