@@ -14,7 +14,7 @@ from lxml import etree
 
 from mintage.corpus.extract.pages import PAGE, Block, Kind, without_page_furniture
 from mintage.corpus.extract.tables import Cell, is_bold, is_number, is_units, names_scale, read_rows, tables_of
-from mintage.corpus.extract.tree import PLAIN, SUPERSCRIPT, clean, parse, read_style, settle
+from mintage.corpus.extract.tree import PLAIN, SUPERSCRIPT, Style, clean, parse, read_style, settle, without_header
 
 _BLOCKS = frozenset(
     "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer "
@@ -42,7 +42,7 @@ _CONTROLS = etree.XPath(
 
 def to_markdown(html: bytes | str) -> str:
     """A filing as Markdown. Never raises on malformed pages; a page without text gives an empty string."""
-    root = parse(html)
+    root = parse(without_header(html))
     if root is None:
         return ""
     settle(root)
@@ -77,52 +77,46 @@ class _Walk:
     def blocks(self, root: etree._Element) -> list[Block]:
         """The blocks of a settled tree."""
         walker = etree.iterwalk(root, events=("start", "end"))
-        styles: list[tuple[bool, bool]] = [(False, False)]
-        breaks: list[bool] = []
+        styles: list[tuple[bool, bool, bool]] = [(False, False, False)]
         for event, element in walker:
             tag = element.tag
-            bold, slanted = styles[-1]
             if event == "start":
-                css = element.get("style")
-                style = read_style(css) if css else PLAIN
-                if tag in _BLOCKS:
-                    self._flush()
-                    if tag == "hr" or style.page_break:
-                        self._blocks.append(PAGE)
-                    if tag == "table" and self._table(element):
-                        walker.skip_subtree()
-                        styles.append((bold, slanted))
-                        breaks.append(False)
-                        continue
-                    if tag == "ul" or tag == "ol":
-                        self._lists.append(tag)
-                    elif tag == "pre":
-                        self._preformatted(element)
-                        walker.skip_subtree()
-                        styles.append((bold, slanted))
-                        breaks.append(False)
-                        continue
-                elif tag == "br":
-                    self._line_end()
+                bold, slanted, _ = styles[-1]
+                style = read_style(css) if (css := element.get("style")) else PLAIN
                 bold = style.bold if style.bold is not None else bold or tag in ("b", "strong", "th")
                 slanted = style.italic if style.italic is not None else slanted or tag in ("i", "em", "u")
-                styles.append((bold, slanted))
-                breaks.append(style.page_break and tag != "hr")
-                if element.text:
+                styles.append((bold, slanted, style.page_break))
+                if tag == "br":
+                    self._line_end()
+                elif tag in _BLOCKS and self._open(element, style):
+                    walker.skip_subtree()
+                elif element.text:
                     self._text(element.text, bold, slanted)
             else:
-                styles.pop()
+                _, _, page_break = styles.pop()
                 if tag in _BLOCKS:
                     self._flush(element)
-                    if breaks[-1]:
+                    if page_break and tag != "hr":
                         self._blocks.append(PAGE)
                     if tag == "ul" or tag == "ol":
                         self._lists.pop()
-                breaks.pop()
                 if element.tail and element is not root:
-                    self._text(element.tail, *styles[-1])
+                    bold, slanted, _ = styles[-1]
+                    self._text(element.tail, bold, slanted)
         self._flush()
         return self._blocks
+
+    def _open(self, element: etree._Element, style: Style) -> bool:
+        """Begin a block; True where it was dealt with as a whole."""
+        self._flush()
+        tag = element.tag
+        if tag == "hr" or style.page_break:
+            self._blocks.append(PAGE)
+        if tag == "ul" or tag == "ol":
+            self._lists.append(tag)
+        if tag == "pre":
+            self._preformatted(element)
+        return tag == "pre" or (tag == "table" and self._table(element))
 
     def _text(self, text: str, bold: bool, slanted: bool) -> None:
         self._parts.append(text)

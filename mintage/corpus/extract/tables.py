@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -70,7 +71,7 @@ def is_units(text: str) -> bool:
 
 def names_scale(text: str) -> bool:
     """Whether a text says thousands, millions or the like without a figure before it, as "as follows (in millions):"."""
-    return _SCALE.search(text) is not None
+    return ("illion" in text or "housand" in text or "000" in text) and _SCALE.search(text) is not None
 
 
 def is_number(text: str) -> bool:
@@ -105,27 +106,21 @@ def read_rows(table: etree._Element) -> list[list[Cell]]:
     carried: list[tuple[int, Cell]] = []
     rows = []
     for tr in table.iter("tr"):
-        cells, column = [], 0
-        carry, carried = carried, []
-        for rows_left, cell in carry:
-            cells.append(cell)
-            if rows_left > 1:
-                carried.append((rows_left - 1, cell))
+        column = 0
+        cells = [cell for _, cell in carried]
         taken = {column for cell in cells for column in range(cell.start, cell.end)}
+        carried = [(rows_left - 1, cell) for rows_left, cell in carried if rows_left > 1]
         for td in tr.iter("td", "th"):
-            while column in taken:
-                column += 1
-            span = td.get("colspan")
-            end = column + (_span(span) if span else 1)
+            text = ""
             if len(td) or td.text:
-                css = td.get("style")
-                if css and read_style(css).hidden:
+                if (css := td.get("style")) and read_style(css).hidden:
                     continue
                 text = clean(etree.tostring(td, method="text", encoding="unicode", with_tail=False))
-            else:
-                text = ""
-            if (down := td.get("rowspan")) and (down := _span(down)) > 1:
-                carried.append((down - 1, Cell(column, end, text, td)))
+            while column in taken:
+                column += 1
+            end = column + (_span(span) if (span := td.get("colspan")) else 1)
+            if (down := td.get("rowspan")) and _span(down) > 1:
+                carried.append((_span(down) - 1, Cell(column, end, text, td)))
             if text:
                 cells.append(Cell(column, end, text, td))
             column = end
@@ -136,6 +131,7 @@ def read_rows(table: etree._Element) -> list[list[Cell]]:
     return rows
 
 
+@lru_cache(maxsize=256)
 def _span(text: str) -> int:
     text = text.strip()
     return max(1, min(int(text), _LONGEST_SPAN)) if text.isdecimal() else 1
@@ -179,19 +175,12 @@ def columns_of(rows: list[list[Cell]]) -> list[tuple[int, int]]:
 
 
 class _Row(NamedTuple):
-    """A row on logical columns: each cell with the first and last column it covers."""
+    """A row on logical columns: each cell with the first and last column it covers; `label` is the text in the
+    first column alone, `values` are the cells beyond it."""
 
+    label: str
+    values: list[tuple[int, int, Cell]]
     cells: list[tuple[int, int, Cell]]
-
-    @property
-    def label(self) -> str:
-        """The text in the first column alone, or nothing."""
-        return " ".join(cell.text for _, last, cell in self.cells if last == 0)
-
-    @property
-    def values(self) -> list[tuple[int, int, Cell]]:
-        """What is not the label."""
-        return [placed for placed in self.cells if placed[1] > 0]
 
 
 def _place(rows: list[list[Cell]], columns: list[tuple[int, int]]) -> list[_Row]:
@@ -200,7 +189,12 @@ def _place(rows: list[list[Cell]], columns: list[tuple[int, int]]) -> list[_Row]
     for start, end in {(cell.start, cell.end) for row in rows for cell in row}:
         touched = [number for number, column in enumerate(columns) if column[0] < end and start < column[1]]
         spans[start, end] = touched[0], touched[-1]
-    return [_Row([(*spans[cell.start, cell.end], cell) for cell in row]) for row in rows]
+    result = []
+    for row in rows:
+        cells = [(*spans[cell.start, cell.end], cell) for cell in row]
+        label = " ".join(cell.text for _, last, cell in cells if last == 0)
+        result.append(_Row(label, [placed for placed in cells if placed[1]], cells))
+    return result
 
 
 def tables_of(element: etree._Element, rows: list[list[Cell]], scaled: bool) -> Iterator[Table]:

@@ -20,7 +20,7 @@ SUPERSCRIPT = "\ue000"
 NEVER_TEXT = ("ix:header", "head", "script", "style", "noscript", "template", "title", "button", "select")
 """Elements without text for a reader (`ix:header` holds the hidden facts, contexts and units)."""
 
-_STYLED = ("span", "font", "div", "p", "tr", "table", "sup", "br", "li", "a", "b", "i", "em", "strong", "u")
+_STYLED = ("span", "font", "div", "p", "tr", "table", "sup", "br", "li")
 _DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _FOOTNOTE_MARK = re.compile(r"\(?((?:\d{1,2}|[a-z])(?:\s*,\s*(?:\d{1,2}|[a-z]))*)\)?")
 _NOT_CSS_SPACE = {ord(" "): None, ord("\n"): None, ord("\t"): None, ord("\r"): None}
@@ -73,7 +73,9 @@ def clean(text: str) -> str:
     """One line: white space of any kind collapsed, characters without width dropped, stray Windows-1252
     controls replaced."""
     text = " ".join(text.split())
-    return text.translate(_CHARACTERS).strip() if _UNWANTED.search(text) else text
+    if (text.isascii() and text.isprintable()) or not _UNWANTED.search(text):
+        return text
+    return text.translate(_CHARACTERS).strip()
 
 
 def _windows_1252(error: UnicodeError) -> tuple[str, int]:
@@ -113,6 +115,14 @@ def parse(html: bytes | str) -> etree._Element | None:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError:
         return None
+
+
+def without_header(html: bytes | str) -> str:
+    """The text of a page without its first `ix:header`, which is up to two thirds of a filing and not for readers."""
+    text = decode(html) if isinstance(html, bytes) else html
+    start = text.find("<ix:header")
+    end = text.find("</ix:header>", start) if start >= 0 else -1
+    return text if end < 0 else text[:start] + text[end + len("</ix:header>") :]
 
 
 def settle(root: etree._Element, drop: tuple[str, ...] = ()) -> None:
