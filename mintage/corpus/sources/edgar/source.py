@@ -19,6 +19,7 @@ from mintage.corpus.sources.edgar.times import became_public
 from mintage.corpus.sources.report import SourceReport
 from mintage.errors import MintageError
 
+PERIODIC = ("10-K", "10-Q", "20-F", "40-F")  # elsewhere the header's period is an event's day, or a meeting's
 MOST_DAILY_INDEXES = 10  # in a quarter; for more days the quarter's own index is smaller
 
 
@@ -250,7 +251,7 @@ def filing_documents(
             available_at=available_at,
             date_precision=precision,
             published_at=submission.accepted,
-            period_end=submission.period,
+            period_end=submission.period if base_form(form) in PERIODIC else None,
             entities=entities,
             url=answer.url,
             raw_sha256=answer.sha256,

@@ -426,6 +426,7 @@ def test_the_recordings_replay_into_documents_of_every_kind(shared_data: Path, t
         assert document.text.strip() == document.text != ""
         assert document.available_at is not None
         assert document.period_end is None or document.available_at.date() >= document.period_end
+        assert (document.period_end is not None) == document.kind.startswith("filing.10-Q")
     (alzamend,) = (
         document for document in documents if document.native_id.startswith("0001214659-26-002941")
     )
