@@ -23,13 +23,15 @@ class Term(NamedTuple):
 
 
 def operand(value: Decimal, scale: int) -> Term:
-    """A figure of the context; a negative one stands in brackets."""
-    program, shown = format(value, "f"), number(divided(value, scale))
-    return Term(value, program, shown) if value >= 0 else Term(value, f"({program})", f"({shown})")
+    """A figure of the context, shown in a scale."""
+    return Term(value, format(value, "f"), number(divided(value, scale)))
 
 
 def combined(first: Term, sign: str, second: Term) -> Term:
-    """Two terms under one of + - * and /. What binds more weakly than the sign must be `grouped` before."""
+    """Two terms under one of + - * and /. What binds more weakly than the sign must be `grouped` before; a
+    second term that begins with a minus is here."""
+    if second.program.startswith("-"):
+        second = grouped(second)
     calculate = {
         "+": ROUNDING.add,
         "-": ROUNDING.subtract,

@@ -72,8 +72,9 @@ STOCKS = {
 }
 # Names that take a verb in the plural.
 PLURALS = {
-    "operating expenses", "dividends paid", "share repurchases", "dividends declared per share", "current assets",
-    "cash and cash equivalents", "total assets", "current liabilities", "total liabilities", "retained earnings",
+    "operating expenses", "dividends paid", "share repurchases", "dividends declared per share",
+    "current assets", "cash and cash equivalents", "total assets", "current liabilities", "total liabilities",
+    "retained earnings",
 }  # fmt: skip
 
 TAGS = FLOWS | PER_SHARE | STOCKS

@@ -2,8 +2,8 @@
 
 A question combines figures of one filing only, as that filing states them: one vintage, known from one
 moment. The program is the calculation on full values (`round((260174000000 - 265595000000) / 265595000000 *
-100, 1)`), rounded half up; it stands in the entities (scheme "program") with the result (scheme "answer"), and
-the answer shows the same calculation on the figures as the context gives them.
+100, 1)`), rounded half up; it stands in the entities (scheme "program") with the result (scheme "answer"),
+and the answer shows the same calculation on the figures as the context gives them.
 """
 
 from __future__ import annotations

@@ -78,8 +78,8 @@ REMAINDER_QUESTIONS = (
 POINTS = (
     "By how many percentage points did {company}'s {ratio} ({above} divided by {below}) change from {before} "
     "to {now}?",
-    "{company}'s {ratio} is its {above} divided by its {below}. How many percentage points did it change from "
-    "{before} to {now}?",
+    "{company}'s {ratio} is its {above} divided by its {below}. By how many percentage points did it change "
+    "from {before} to {now}?",
 )
 HIGHER = (
     "{Was} {owned} higher {when} or {then}?",
@@ -198,7 +198,7 @@ class Asker:
         when, then = self.when(now), self.when(before)
         best, least = (after, first) if new > old else (first, after)
         answer = when if new > old else then
-        text = f"{owned[0].upper()}{owned[1:]} {was(name)} higher {answer}: {best.shown} is more than {least.shown}"
+        more = f"{best.shown} is more than {least.shown}{self.unit_note(unit, scale)}"
         yield Question(
             "higher_period",
             HIGHER,
@@ -211,7 +211,7 @@ class Asker:
                 "Was": was(name).capitalize(),
             },
             answer,
-            f"{text}{self.unit_note(unit, scale)}.",
+            f"{owned} {was(name)} higher {answer}: {more}.",
             f"{after.program} > {first.program}",
             uses,
         )
@@ -324,15 +324,15 @@ class Asker:
             name, high, low = (one, a, b) if first > second else (other, b, a)
             when = self.when(period)
             text = (
-                f"{when[0].upper()}{when[1:]}, {self.company}'s {name} {was(name)} larger: {high.shown} is more than "
-                f"{low.shown}{self.unit_note(unit, scale)}."
+                f"{when[0].upper()}{when[1:]}, {self.company}'s {name} {was(name)} larger: {high.shown} is "
+                f"more than {low.shown}{self.unit_note(unit, scale)}."
             )
             slots = {"company": self.company, "one": one, "other": other, "when": when}
             uses = (Measure(one, period), Measure(other, period))
             yield Question("larger_measure", LARGER, slots, name, text, f"{a.program} > {b.program}", uses)
 
     def scale(self, name: str) -> int:
-        """The scale in which a measure is written: the one of the filing's amounts, none for those per share."""
+        """The scale in which a measure is written: that of the filing's amounts, none for those per share."""
         return 1 if name in PER_SHARE else self.amounts_scale
 
     def unit_note(self, unit: str, scale: int) -> str:

@@ -1,0 +1,229 @@
+"""Questions about figures: answers are what their programs give, operands are in context and source."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections import Counter, defaultdict
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mintage.corpus.document import Document, chat_messages
+from mintage.corpus.extract.figures import form_of, read
+from mintage.corpus.extract.measures import TAGS, Measure, measures
+from mintage.corpus.extract.question_answers import PER_KIND, documents
+from mintage.corpus.extract.vintages import read_company
+from mintage.corpus.sources.report import SourceReport
+
+from .readers import CIKS, Raw, fits, period_of, raw_facts, read_form, recording
+
+KINDS = {
+    *("lookup", "difference", "growth", "higher_period", "larger_measure", "share", "multiple", "remainder"),
+    *("margin_change", "total", "average"),
+}
+
+
+def made(body: bytes, **more: Any) -> list[Document]:
+    return list(
+        documents(
+            body,
+            source="edgar_questions",
+            licence="US public domain",
+            use="ship",
+            raw_sha256="0" * 64,
+            url="https://data.sec.gov/api/xbrl/companyfacts/CIK.json",
+            acceptance={},
+            **more,
+        )
+    )
+
+
+@cache
+def recorded(shared_data: Path, cik: str) -> list[Document]:
+    return made(recording(shared_data, cik))
+
+
+def run(node: ast.expr, operands: list[Decimal]) -> Fraction | bool:
+    """The result of a program, in fractions; its operands are put down on the way."""
+    match node:
+        case ast.Constant(value=int() | str() as value):
+            operands.append(Decimal(value))
+            return Fraction(value)
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)):
+            operands.append(-Decimal(value))
+            return -Fraction(value)
+        case ast.BinOp(left=left, op=sign, right=right):
+            a, b = run(left, operands), run(right, operands)
+            if isinstance(sign, ast.Add):
+                return a + b
+            if isinstance(sign, ast.Sub):
+                return a - b
+            return a * b if isinstance(sign, ast.Mult) else a / b
+        case ast.Compare(left=left, ops=[ast.Gt()], comparators=[right]):
+            return run(left, operands) > run(right, operands)
+        case ast.Call(func=ast.Name(id="round"), args=[value, places]):
+            exact, digits = run(value, operands), run(places, [])
+            step = Fraction(10) ** -int(digits)
+            size = floor(abs(exact) / step + Fraction(1, 2)) * step  # half up, away from zero
+            return size if exact >= 0 else -size
+    raise AssertionError(ast.dump(node))
+
+
+def result_of(program: str) -> tuple[Fraction | bool, list[Decimal]]:
+    """What a program gives, and its operands. Decimal fractions are quoted: no float comes near them."""
+    operands: list[Decimal] = []
+    quoted = re.sub(r"\d+\.\d+", lambda number: f"'{number[0]}'", program)
+    return run(ast.parse(quoted, mode="eval").body, operands), operands
+
+
+@pytest.mark.parametrize("cik", CIKS)
+def test_every_answer_is_what_its_program_gives_on_figures_of_one_filing(shared_data: Path, cik: str) -> None:
+    filings: dict[str, list[Raw]] = defaultdict(list)
+    for raw in raw_facts(recording(shared_data, cik)):
+        filings[raw.accession].append(raw)
+    kinds: Counter[str] = Counter()
+    figures = 0
+    for document in recorded(shared_data, cik):
+        about = dict(document.entities)
+        raws = filings[about["accession"]]
+        prompt, reply = (message["content"] for message in chat_messages(document.text))
+        origin, context = prompt.split("\n\n", 1)
+        assert about["accession"] in origin and raws[0].filed in origin
+        context, question = context.rsplit("\n\n", 1)
+        name = origin.split(" (CIK")[0]
+        shown = list(
+            read_form(form_of(document.native_id), context, ["USD", "USD/shares"], {n: n for n in TAGS}, name)
+        )
+        for figure in shown:
+            assert any(
+                raw.value == figure.value
+                and raw.tag in TAGS[figure.label]
+                and fits(raw.start, raw.end, figure.start)
+                for raw in raws
+                if raw.end == figure.end and raw.unit == figure.unit
+            ), (document.native_id, figure)
+        figures += len(shown)
+        result, operands = result_of(about["program"])
+        known = {figure.value for figure in shown} | {Decimal(100), Decimal(3)}
+        assert set(operands) <= known, document.native_id
+        answer, kind = about["answer"], document.title
+        kinds[kind] += 1
+        assert answer in reply and "latest" not in reply
+        if isinstance(result, bool):
+            greatest = [figure for figure in shown if figure.value == max(operands)]
+            assert answer in question or answer in question.replace("In the", "in the").replace(
+                "At 2", "at 2"
+            )
+            if kind == "larger_measure":
+                assert answer in {figure.label for figure in greatest}
+            else:
+                start, end = period_of(answer.removeprefix("in "))
+                assert any(fits(figure.start, figure.end, start) and figure.end == end for figure in greatest)
+        elif answer.endswith(" percent"):
+            assert Fraction(answer.removesuffix(" percent").replace(",", "")) == result
+        elif answer.endswith(" percentage points"):
+            assert Fraction(answer.removesuffix(" percentage points").replace(",", "")) == result
+        else:
+            assert Fraction(read(answer).value) == result
+    assert set(kinds) == KINDS
+    assert (
+        max(Counter((dict(d.entities)["accession"], d.title) for d in recorded(shared_data, cik)).values())
+        <= PER_KIND
+    )
+    print(cik, f"{sum(kinds.values()):,} questions, {figures:,} figures of contexts read back", dict(kinds))
+
+
+@pytest.mark.parametrize("cik", CIKS[2:])
+def test_comparisons_name_what_is_greater(shared_data: Path, cik: str) -> None:
+    for document in recorded(shared_data, cik):
+        if document.title not in ("higher_period", "larger_measure"):
+            continue
+        about = dict(document.entities)
+        reply = chat_messages(document.text)[1]["content"]
+        larger, smaller = re.search(r": (\S+) is more than (\S+) \(", reply).groups()  # type: ignore[union-attr]
+        assert read(larger).value > read(smaller).value
+        first_is_greater, operands = result_of(about["program"])
+        assert first_is_greater == (operands[0] > operands[1])
+
+
+def test_questions_are_known_when_their_filing_is_and_need_no_later_one(shared_data: Path) -> None:
+    body = recording(shared_data, "0001835632")
+    everything = recorded(shared_data, "0001835632")
+    assert len({document.doc_id for document in everything}) == len(everything)
+    filed = {raw.accession: raw.filed for raw in raw_facts(body)}
+    for document in everything:
+        day = date.fromisoformat(filed[dict(document.entities)["accession"]])
+        assert document.available_at and document.available_at.astimezone(UTC).date() >= day
+        assert document.period_end and document.period_end <= day
+    day = sorted(filed.values())[len(filed) // 2]
+    answer = json.loads(body, parse_float=lambda text: f"number {text}")
+    for tags in answer["facts"].values():
+        for about in tags.values():
+            for unit, entries in about["units"].items():
+                about["units"][unit] = [one for one in entries if one["filed"] <= day]
+    cut = re.sub(r'"number ([^"]+)"', r"\1", json.dumps(answer)).encode()
+    assert made(cut) == [one for one in everything if filed[dict(one.entities)["accession"]] <= day]
+
+
+def small(**tags: float) -> bytes:
+    entry = {"start": "2019-01-01", "end": "2019-12-31", "accn": "0000000007-20-000001", "form": "10-K"}
+    facts = {
+        tag: {"label": tag, "units": {"USD": [{**entry, "val": value, "filed": "2020-02-01"}]}}
+        for tag, value in tags.items()
+    }
+    return json.dumps({"cik": 7, "entityName": "Acme Inc.", "facts": {"us-gaap": facts}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("tags", "revenue"),
+    [
+        ({"Revenues": 100}, 100),
+        ({"Revenues": 100, "SalesRevenueNet": 100}, 100),
+        ({"Revenues": 120, "SalesRevenueNet": 100}, None),
+        ({"Revenues": 120, "SalesRevenueNet": 100, "CostOfRevenue": 60, "GrossProfit": 40}, 100),
+        ({"Revenues": 120, "SalesRevenueNet": 100, "CostOfRevenue": 60, "GrossProfit": 50}, None),
+    ],
+)
+def test_revenue_is_taken_only_where_the_filing_leaves_no_doubt(
+    tags: dict[str, float], revenue: int | None
+) -> None:
+    company = read_company(small(**tags), {}, SourceReport(), "facts.json")
+    assert company is not None
+    found = measures(company.facts).get(Measure("revenue", (date(2019, 1, 1), date(2019, 12, 31))))
+    assert (found and found.value) == revenue
+
+
+def test_a_base_of_zero_or_less_gives_no_ratio_and_no_growth() -> None:
+    kinds = {one.title for one in made(small(Revenues=0, GrossProfit=-5, OperatingIncomeLoss=-10))}
+    assert kinds == {"lookup"}
+
+
+def test_acceptance_is_when_a_question_is_known() -> None:
+    accepted = datetime(2020, 2, 1, 21, 30, 15, tzinfo=UTC)
+    found = list(
+        documents(
+            small(Revenues=100, GrossProfit=40),
+            source="q",
+            licence="CC0",
+            use="ship",
+            raw_sha256="",
+            url="facts.json",
+            acceptance={"0000000007-20-000001": accepted},
+        )
+    )
+    assert {(one.available_at, one.date_precision) for one in found} == {(accepted, "second")}
+    (margin,) = (one for one in found if one.title == "share")
+    assert dict(margin.entities)["program"] == "round(40 / 100 * 100, 1)"
+    reply = chat_messages(margin.text)[1]["content"]
+    assert reply == (
+        "In the fiscal year ended 2019-12-31, Acme Inc.'s gross margin was 40.0 percent: "
+        "40 / 100 x 100 = 40.0 percent (figures in US dollars)."
+    )
