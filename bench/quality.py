@@ -48,6 +48,7 @@ from mintage.train.memory import keep_freed_memory
 from mintage.train.optimizers import build_optimizers
 from mintage.train.schedules import learning_rate_factor
 from mintage.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from mintage.train.team import Team
 from mintage.workspace import code_version
 
 ROOT = Path(__file__).parent.parent
@@ -133,15 +134,15 @@ def ours(folder: Path, vocabulary: int, rate: float) -> tuple[nn.Module, Callabl
     initialize(model, 1)
     settings = TrainSettings(OptimizerSettings("adamw", learning_rate=rate))
     optimizers = build_optimizers(model, settings.optimizer)
-    schedule = ScheduleSettings("wsd", warmup_fraction=0.03, decay_fraction=0.3)
+    schedule = ScheduleSettings("wsd", warmup_fraction=0.03, decay_fraction=0.5)
     streams = {context: batches(folder, context) for context in (SHORT, CONTEXT)}
-    window = torch.zeros(5)
+    team, window = Team(model, torch.get_num_threads()), torch.zeros(5)
     numbers = iter(range(FOREVER))
 
     def step(share: float) -> None:
         factor = learning_rate_factor(int(share * RESOLUTION), RESOLUTION, schedule)
         _, _, batch = next(streams[SHORT if share < SHORT_SHARE else CONTEXT])
-        our_step(model, optimizers, batch, settings, next(numbers), factor, window)
+        our_step(team, optimizers, batch, settings, next(numbers), factor, window)
 
     return model, step
 

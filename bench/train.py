@@ -46,6 +46,7 @@ from mintage.train.loop import take_step
 from mintage.train.memory import keep_freed_memory
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
+from mintage.train.team import Team
 from mintage.workspace import code_version
 
 RESULTS = Path(__file__).parent / "results" / "train.json"
@@ -94,9 +95,9 @@ def ours(size: Size, compiled: bool) -> tuple[Step, int]:
     initialize(model, 0)
     settings = TrainSettings(OptimizerSettings("adamw", learning_rate=RATE))
     optimizers = build_optimizers(model, settings.optimizer)
+    team = Team(model, torch.get_num_threads())
     if compiled:
-        for layer in model.model.layers:
-            layer.compile(dynamic=False)
+        team.compile()
     window = torch.zeros(5)
     mask_BT = np.ones((size.rows, s.context), bool)
     steps = iter(range(10**9))
@@ -104,7 +105,7 @@ def ours(size: Size, compiled: bool) -> tuple[Step, int]:
     def step(inputs_BT: np.ndarray, targets_BT: np.ndarray) -> float:
         window.zero_()
         batch = Batch(inputs_BT, targets_BT, mask_BT)
-        count = take_step(model, optimizers, batch, settings, next(steps), 1.0, window)
+        count = take_step(team, optimizers, batch, settings, next(steps), 1.0, window)
         return window[0].item() / count
 
     return step, sum(parameter.numel() for parameter in model.parameters())

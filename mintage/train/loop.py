@@ -28,6 +28,7 @@ from mintage.train.objectives import next_token
 from mintage.train.optimizers import build_optimizers, set_learning_rate, state_tensors
 from mintage.train.schedules import learning_rate_factor
 from mintage.train.settings import TrainSettings
+from mintage.train.team import Team, rows_of
 from mintage.workspace import explain_full_disk, json_sha256
 
 
@@ -159,10 +160,9 @@ def train(
         checkpoint.prune(run_directory, step, settings.keep_last, settings.keep_every)
         messages.append(f"{path}: going on after step {step:,} of {steps:,}")
     resumed_from = step if found else None
+    team = Team(model, torch.get_num_threads() if device.type == "cpu" else 1)
     if settings.compile:
-        for layer in model.model.layers:
-            layer.compile(dynamic=False)
-    autocast = torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(settings, device))
+        team.compile()
 
     with (
         explain_full_disk(run_directory),
@@ -188,8 +188,7 @@ def train(
         with contextlib.closing(loader.prefetch(step, steps)) as batches:  # type: ignore[type-var]  # a generator
             for batch in batches:
                 factor = learning_rate_factor(step, steps, settings.schedule)
-                with autocast:
-                    tokens += take_step(model, optimizers, batch, settings, step, factor, window, objective)
+                tokens += take_step(team, optimizers, batch, settings, step, factor, window, objective)
                 step += 1
                 monitor.step_done(step)
                 log = _due(step, settings.log_every, steps)
@@ -227,7 +226,7 @@ def train(
 
 
 def take_step(
-    model: Transformer,
+    team: Team,
     optimizers: list[Optimizer],
     batch: Batch,
     settings: TrainSettings,
@@ -244,20 +243,28 @@ def take_step(
     steps taken, steps) is added to on it.
     """
     objective = objective or next_token.objective
-    total = torch.zeros((), device=window.device)
+    device = window.device
+
+    def both_ways(model: Transformer, piece: Batch) -> tuple[Tensor, int]:
+        if not piece.mask_BT.any():
+            return torch.zeros((), device=device), 0
+        with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(settings, device)):
+            loss, count = objective(model, piece, settings)
+            loss.backward()
+        return loss.detach(), count
+
+    total = torch.zeros((), device=device)
     count = 0
     for index, micro_batch in enumerate(micro_batches(batch, settings.micro_batch)):
         seed = np.random.SeedSequence((settings.seed, step, index)).generate_state(1, np.uint64)[0]
         torch.manual_seed(int(seed))
-        if micro_batch.mask_BT.any():
-            loss, valid = objective(model, micro_batch, settings)
-            loss.backward()
-            total += loss.detach()
-            count += valid
+        loss, valid = team.learn(both_ways, micro_batch)
+        total += loss
+        count += valid
     window[4] += 1
     if count == 0:
         return 0
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    gradients = [parameter.grad for parameter in team.model.parameters() if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients, foreach=True) / count
     finite = torch.isfinite(norm) & torch.isfinite(total)
     scale = torch.full_like(norm, count, dtype=torch.float32)  # as torch's fused kernels read it
@@ -274,14 +281,10 @@ def take_step(
 
 
 def micro_batches(batch: Batch, rows: int | None) -> Iterator[Any]:
-    """A batch cut into pieces of at most `rows` rows; every field of the batch is cut alike."""
+    """A batch cut into pieces of at most `rows` rows."""
     total = len(batch.inputs_BT)
-    if rows is None or rows >= total:
-        yield batch
-        return
-    for start in range(0, total, rows):
-        fields = {name: value[start : start + rows] for name, value in vars(batch).items()}
-        yield type(batch)(**fields)
+    for start in range(0, total, rows or total):
+        yield rows_of(batch, start, start + (rows or total))
 
 
 def log_row(step: int, window: list[float], tokens: int, learning_rate: float) -> dict[str, Any]:

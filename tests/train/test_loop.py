@@ -10,6 +10,7 @@ from mintage.train.loop import micro_batches, take_step, train
 from mintage.train.monitor import METRICS, Monitor, read_metrics
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from mintage.train.team import Team
 
 from .tiny import SETTINGS, Batch, Plan, TinyLoader, evaluate, run, tiny_model
 
@@ -23,7 +24,7 @@ def weights_after_a_step(batch, settings, dtype=torch.float64):
     model = tiny_model().to(dtype)
     optimizers = build_optimizers(model, settings.optimizer)
     window = torch.zeros(5, dtype=dtype)
-    take_step(model, optimizers, batch, settings, 0, 1.0, window)
+    take_step(Team(model, 1), optimizers, batch, settings, 0, 1.0, window)
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()]), window
 
 

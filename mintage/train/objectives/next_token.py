@@ -3,6 +3,7 @@ once."""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,16 +105,19 @@ def _forward_and_gradients(
     return losses_N.sum(), hidden_gradient_ND, weight_gradient_VD
 
 
-_buffers: dict[tuple[torch.device, torch.dtype], Tensor] = {}
+_kept = threading.local()
 
 
 def _buffer(rows: int, columns: int, like: Tensor) -> Tensor:
-    """Uninitialised memory that is kept from step to step: fresh memory costs a page fault every 4 KiB, some
-    3% of the whole head with 50K entries."""
-    kept = _buffers.get((like.device, like.dtype))
+    """Uninitialised memory that each thread keeps from step to step: fresh memory costs a page fault every 4
+    KiB, some 3% of the whole head with 50K entries."""
+    name = f"{like.device} {like.dtype}"
+    kept = getattr(_kept, name, None)
     if kept is None or kept.numel() < rows * columns:
-        kept = _buffers[like.device, like.dtype] = like.new_empty(rows * columns)
-    return kept[: rows * columns].view(rows, columns)
+        kept = like.new_empty(rows * columns)
+        setattr(_kept, name, kept)
+    buffer: Tensor = kept[: rows * columns].view(rows, columns)
+    return buffer
 
 
 def token_losses(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:

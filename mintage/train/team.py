@@ -1,0 +1,94 @@
+"""Threads that share a batch: on a CPU, one core a piece of the rows does more than all cores for every
+product.
+
+Small products and everything between them leave cores idle when each operation is cut for all of them. Here
+each thread takes its rows through the whole forward and backward pass with one core; the gradients are then
+added in a fixed order, so that a run's bits depend on the number of threads and on nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mintage.model.transformer import Transformer
+
+# (the model to use, a piece of a batch) -> (the summed loss of its valid targets, their number), and its
+# gradients are added to that model's.
+Pass = Callable[[Transformer, Any], tuple[Tensor, int]]
+
+
+class Team:
+    """A model and its replicas, one a thread. All share one set of weights; each has its own gradients."""
+
+    def __init__(self, model: Transformer, threads: int):
+        self.model, self.threads = model, threads
+        self.replicas = [model, *(copy.deepcopy(model) for _ in range(threads - 1))]
+        for replica in self.replicas[1:]:
+            for own, shared in zip(replica.parameters(), model.parameters()):
+                own.data = shared.data
+        self.parameters = [list(replica.parameters()) for replica in self.replicas]
+        self.pool = ThreadPoolExecutor(threads - 1, "mintage-train") if threads > 1 else None
+
+    def compile(self) -> None:
+        """Compile every layer, for the shapes that come."""
+        for replica in self.replicas:
+            for layer in replica.model.layers:
+                layer.compile(dynamic=False)
+
+    def learn(self, both_ways: Pass, batch: Any) -> tuple[Tensor, int]:
+        """Take a batch through the forward and backward pass, each thread its rows; gradients are added to
+        the model's.
+
+        Returns:
+            the summed loss of the batch and the number of its valid targets.
+        """
+        pieces = cut(batch, self.threads)
+        if self.pool is None or len(pieces) == 1:
+            return both_ways(self.model, batch)
+        torch.set_num_threads(1)  # of each operation, in this thread and in those that begin now
+        try:
+            others = [
+                self.pool.submit(both_ways, replica, piece)
+                for replica, piece in zip(self.replicas[1:], pieces[1:])
+            ]
+            results = [both_ways(self.model, pieces[0])]
+            results += [other.result() for other in others]
+        finally:
+            torch.set_num_threads(self.threads)
+        for parameters in self.parameters[1 : len(pieces)]:
+            self.take_gradients(parameters)
+        return torch.stack([loss for loss, _ in results]).sum(), sum(count for _, count in results)
+
+    def take_gradients(self, parameters: Sequence[Tensor]) -> None:
+        """Add a replica's gradients to the model's, and clear them."""
+        sums: list[Tensor] = []
+        terms: list[Tensor] = []
+        for own, other in zip(self.parameters[0], parameters):
+            if own.grad is None:
+                own.grad = other.grad
+            elif other.grad is not None:
+                sums.append(own.grad)
+                terms.append(other.grad)
+            other.grad = None
+        if sums:
+            torch._foreach_add_(sums, terms)
+
+
+def cut(batch: Any, pieces: int) -> list[Any]:
+    """A batch cut by rows into at most so many pieces of nearly equal size."""
+    rows = len(batch.inputs_BT)
+    pieces = min(pieces, rows)
+    edges = [rows * piece // pieces for piece in range(pieces + 1)]
+    return [rows_of(batch, start, stop) for start, stop in pairwise(edges)]
+
+
+def rows_of(batch: Any, start: int, stop: int) -> Any:
+    """Some rows of a batch; every field is cut alike."""
+    return type(batch)(**{name: value[start:stop] for name, value in vars(batch).items()})

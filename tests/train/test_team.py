@@ -1,0 +1,59 @@
+"""A batch that threads share makes the step of the whole batch, and the same bits every time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mintage.train.loop import take_step
+from mintage.train.optimizers import build_optimizers
+from mintage.train.settings import OptimizerSettings, TrainSettings
+from mintage.train.team import Team, cut
+
+from .tiny import Batch, Plan, TinyLoader, tiny_model
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def train(threads: int, steps: int = 6, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    model = tiny_model().to(dtype)
+    settings = TrainSettings(OptimizerSettings("muon"), gradient_clip=0.3)
+    optimizers = build_optimizers(model, settings.optimizer)
+    team, loader, window = Team(model, threads), TinyLoader(Plan(steps)), torch.zeros(5, dtype=dtype)
+    for step in range(steps):
+        take_step(team, optimizers, loader.batch(step), settings, step, 1.0, window)
+    weights = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    return torch.cat([weights, window.to(dtype)])
+
+
+@pytest.mark.parametrize("threads", [2, 3, 11])  # 11: more than rows
+def test_threads_make_the_step_of_the_whole_batch(threads: int) -> None:
+    torch.testing.assert_close(train(threads), train(1), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_the_same_threads_give_the_same_bits(threads: int) -> None:
+    first = train(threads, dtype=torch.float32)
+    assert all(torch.equal(first, train(threads, dtype=torch.float32)) for _ in range(5))
+
+
+def test_an_error_in_a_thread_is_raised_and_the_number_of_threads_stays() -> None:
+    def fails(model: object, piece: Batch) -> tuple[torch.Tensor, int]:
+        raise ArithmeticError
+
+    torch.set_num_threads(2)
+    with pytest.raises(ArithmeticError):
+        Team(tiny_model(), 2).learn(fails, TinyLoader(Plan(9)).batch(0))
+    assert torch.get_num_threads() == 2
+
+
+def test_a_batch_is_cut_into_rows_that_make_it_whole() -> None:
+    batch = TinyLoader(Plan(9)).batch(0)
+    pieces = cut(batch, 3)
+    assert [len(piece.inputs_BT) for piece in pieces] == [2, 3, 3]
+    assert (torch.cat([torch.from_numpy(p.targets_BT) for p in pieces]).numpy() == batch.targets_BT).all()
