@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mintage.corpus import store
 from mintage.corpus.document import chat_text
 from mintage.errors import MintageError
+from mintage.tokens import fast
 from mintage.tokens import shards as module
 from mintage.tokens.loader import documents
 from mintage.tokens.report import report
 from mintage.tokens.shards import Shards, split_of, verify
 from mintage.tokens.tokenizer import TokenizerSettings, train
+from mintage.workspace import content_of
 from tests.tokens.small_corpus import build, characters, day, document
 
 CHAT = [
@@ -170,3 +173,50 @@ def test_mismatched_tokenizer_is_one_error_with_both_hashes(tmp_path: Path) -> N
 def test_directory_without_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MintageError, match=r"no manifest\.json"):
         Shards.open(tmp_path)
+
+
+def shards_of(folder: Path, name: str, **options) -> Path:
+    """Shards of the corpus in a folder, in a directory of their own."""
+    trained = train(TokenizerSettings(vocab_size=400), [original.text for original in mixed()])
+    facts = {"tokenizer_cutoff": None, "corpus_hash": "of the test"}
+    module.build(folder / "corpus", trained, folder / name, "ship", **facts, **options)
+    return folder / name
+
+
+@pytest.fixture
+def three_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a corpus of three parts or more."""
+    monkeypatch.setattr(store, "ROW_GROUP_BYTES", 200)
+    monkeypatch.setattr(store, "PART_BYTES", 2_500)
+    build(tmp_path, mixed())
+    assert len(store.parts(tmp_path / "corpus", "documents")) >= 3
+    return tmp_path
+
+
+def test_shards_are_the_same_bytes_on_any_number_of_processes_and_by_either_encoder(
+    three_parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = content_of(shards_of(three_parts, "alone"))
+    assert content_of(shards_of(three_parts, "pool", jobs=2)) == alone
+    monkeypatch.setattr(fast, "reason_for_plain", lambda tokenizer: "for the test")
+    assert content_of(shards_of(three_parts, "plain")) == alone
+    assert set(alone[0]) >= {"shard_00000.bin", "shard_00002.docs.parquet", "manifest.json"}
+
+
+def test_killed_build_goes_on_from_the_parts_that_were_done(
+    three_parts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = content_of(shards_of(three_parts, "whole"))
+    encode_part, calls = module.encode_part, []
+
+    def killed(directory: Path, corpus: Path, number: int, *more) -> dict:
+        calls.append(number)
+        if number == 1 and calls.count(1) == 1:
+            raise KeyboardInterrupt
+        return encode_part(directory, corpus, number, *more)
+
+    monkeypatch.setattr(module, "encode_part", killed)
+    with pytest.raises(KeyboardInterrupt):
+        shards_of(three_parts, "killed", scratch=three_parts / "scratch")
+    assert content_of(shards_of(three_parts, "killed", scratch=three_parts / "scratch")) == whole
+    assert calls.count(0) == 1 and calls.count(1) == 2
