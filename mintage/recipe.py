@@ -20,13 +20,16 @@ from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError, 
 import mintage
 from mintage.corpus.settings import CorpusSettings
 from mintage.corpus.settings import Source as AnySource
+from mintage.corpus.sources.crypto.settings import CryptoSource
 from mintage.corpus.sources.edgar.settings import EdgarSource
 from mintage.corpus.sources.education.settings import EducationSource
 from mintage.corpus.sources.files import FilesSource
+from mintage.corpus.sources.hub.settings import HubSource
 from mintage.corpus.sources.macro.settings import MacroSource
 from mintage.corpus.sources.markets.settings import MarketsSource
 from mintage.corpus.sources.news.settings import NewsSource
 from mintage.corpus.sources.papers.settings import PapersSource
+from mintage.corpus.sources.patterns.settings import PatternsSource
 from mintage.corpus.sources.sandbox.settings import SandboxSource
 from mintage.errors import MintageError
 from mintage.evaluate.settings import EvaluateSettings
@@ -45,9 +48,12 @@ class Source:
     edgar: EdgarSource | None = None
     macro: MacroSource | None = None
     markets: MarketsSource | None = None
+    crypto: CryptoSource | None = None
     news: NewsSource | None = None
+    patterns: PatternsSource | None = None
     education: EducationSource | None = None
     papers: PapersSource | None = None
+    hub: HubSource | None = None
 
     def __post_init__(self) -> None:
         if len(self.given()) != 1:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
+from mintage.corpus.sources.crypto.settings import CryptoSource
 from mintage.corpus.sources.edgar.settings import EdgarSource
 from mintage.corpus.sources.education.settings import EducationSource
 from mintage.corpus.sources.files import FilesSource
+from mintage.corpus.sources.hub.settings import HubSource
 from mintage.corpus.sources.macro.settings import MacroSource
 from mintage.corpus.sources.markets.settings import MarketsSource
 from mintage.corpus.sources.news.settings import NewsSource
 from mintage.corpus.sources.papers.settings import PapersSource
+from mintage.corpus.sources.patterns.settings import PatternsSource
 from mintage.corpus.sources.sandbox.settings import SandboxSource
 
 Source = (
@@ -22,9 +25,12 @@ Source = (
     | EdgarSource
     | MacroSource
     | MarketsSource
+    | CryptoSource
     | NewsSource
+    | PatternsSource
     | EducationSource
     | PapersSource
+    | HubSource
 )
 
 # Each kind's module does the work and is imported when it is needed. One that is collected from the world has
@@ -35,9 +41,12 @@ MODULES: dict[type, str] = {
     EdgarSource: "edgar.source",
     MacroSource: "macro.source",
     MarketsSource: "markets.source",
+    CryptoSource: "crypto.source",
     NewsSource: "news.source",
+    PatternsSource: "patterns.source",
     EducationSource: "education.source",
     PapersSource: "papers.source",
+    HubSource: "hub.source",
 }
 
 
@@ -54,7 +63,10 @@ class CorpusSettings:
 
 def source_module(source: Source) -> ModuleType:
     """The module of a source's kind."""
-    return importlib.import_module(f"mintage.corpus.sources.{MODULES[type(source)]}")
+    name = MODULES[type(source)]
+    if isinstance(source, HubSource) and source.path is not None:
+        name = "hub.folder"
+    return importlib.import_module(f"mintage.corpus.sources.{name}")
 
 
 def is_collected(source: Source) -> bool:
