@@ -70,7 +70,7 @@ class _Walk:
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         self._parts: list[str] = []
-        self._bold = self._plain = self._slanted = self._upright = False
+        self._faces: set[tuple[bool, bool]] = set()
         self._lists: list[str] = []
         self._broken = False
 
@@ -119,12 +119,13 @@ class _Walk:
         return tag == "pre" or (tag == "table" and self._table(element))
 
     def _text(self, text: str, bold: bool, slanted: bool) -> None:
-        self._parts.append(text)
         if not text.isspace():
+            self._parts.append(text)
             self._broken = False
             if _LETTERS.search(text):
-                self._bold, self._plain = self._bold or bold, self._plain or not bold
-                self._slanted, self._upright = self._slanted or slanted, self._upright or not slanted
+                self._faces.add((bold, slanted))
+        elif self._parts:
+            self._parts.append(text)
 
     def _line_end(self) -> None:
         """One line end is a space, two are the end of a paragraph."""
@@ -134,11 +135,12 @@ class _Walk:
 
     def _flush(self, element: etree._Element | None = None) -> None:
         """End the paragraph; `element` is the block that ends with it."""
-        parts, self._parts = self._parts, []
-        bold, slanted = self._bold and not self._plain, self._slanted and not self._upright
-        self._bold = self._plain = self._slanted = self._upright = self._broken = False
-        if not parts:
+        self._broken = False
+        if not self._parts:
             return
+        parts, self._parts = self._parts, []
+        faces, self._faces = self._faces, set()
+        bold, slanted = all(face[0] for face in faces), all(face[1] for face in faces)
         text = _marks(clean("".join(parts)))
         if not text:
             return
