@@ -30,10 +30,10 @@ PAGE_NUMBER = re.compile(r"(?:\s|\||\.)[\[(]?(?:F-|S-)?\d{1,3}[\])]?(?:\s*[-–�
 ITEM = re.compile(r"\bI(?:TEM|tem)S?s?\s+\d{1,2}[A-K]?\b")
 LINK = re.compile(r"\[([^\]\n]*)\]\([^)\n]*\)")
 TAIL = re.compile(
-    r"^[\s#*_|]*(?:(?P<signatures>SIGNATURES?|Signatures?)|(?P<exhibits>(?:EXHIBIT INDEX|Exhibit Index|"
-    r"INDEX TO EXHIBITS|Index to Exhibits))|(?P<statements>(?:INDEX|Index) (?:TO|to) (?:.{0,30})"
-    r"(?:FINANCIAL STATEMENTS|Financial Statements)))[\s#*_|:.]*$",
-    re.MULTILINE,
+    r"^[\s#*_|]*(?:(?P<signatures>signatures?)|(?P<exhibits>exhibit index|index to exhibits)"
+    r"|(?P<statements>index to .{0,30}financial statements"
+    r"|reports? of independent registered public accounting firm))[\s#*_|:.]*$",
+    re.MULTILINE | re.IGNORECASE,
 )
 MARKS = " \t\xa0.:;,-–—|*_#()[]"
 
@@ -84,6 +84,8 @@ def cut(text: str, form: str) -> list[Section]:
     chosen = best_chain(merged(candidates(text, base)), base, len(text))
     if len(chosen) < (1 if base == "8-K" or form.endswith("/A") else LEAST_ITEMS):
         return []
+    if base != "8-K" and chosen[0][1].begin > len(text) / 2:
+        return []  # a report in an order of its own, with an index of items at its end
     sections = []
     front = without_contents(text[: chosen[0][1].begin])
     if front:

@@ -143,6 +143,18 @@ def test_an_amendment_may_have_a_single_item_and_a_report_may_not() -> None:
     assert cut(text, "10-K") == []
 
 
+def test_statements_behind_the_signatures_are_apart() -> None:
+    text = ANNUAL + "\n# Report of Independent Registered Public Accounting Firm\n\nWe have audited.\n"
+    assert keys(text, "10-K")[-3:] == ["item8", "signatures", "statements"]
+
+
+def test_a_report_in_an_order_of_its_own_with_an_index_of_items_at_its_end_is_not_cut() -> None:
+    text = (
+        "Our year in numbers.\n\n" * 200 + "Item 1. Business\nPages 3 to 9\nItem 1A. Risk\nPage 12 and on\n"
+    )
+    assert cut(text + "Item 7. Discussion\nPages 20 to 40\n", "10-K") == []
+
+
 @pytest.mark.parametrize("form", ["S-1", "424B4", "DEF 14A", "6-K"])
 def test_forms_without_items_stay_whole(form: str) -> None:
     assert cut(ANNUAL, form) == []
