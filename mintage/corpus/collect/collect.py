@@ -3,12 +3,12 @@ vain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mintage.corpus.collect.raw import Answer, RawStore
-from mintage.corpus.collect.transport import Refused, Request, Transport
+from mintage.corpus.collect.transport import Refused, Request, Response, Transport
 
 EXAMPLES = 5
 
@@ -68,8 +68,12 @@ class Fetch:
                 request.check(response.body)
             except ValueError as error:
                 raise Refused(request.url, f"the answer is not what was asked for: {error}") from None
-        before = self.raw.newest.get(request.url)
-        answer = self.raw.add(response, request.note)
+        return self.keep(response, request.note)
+
+    def keep(self, response: Response, note: Mapping[str, Any]) -> Answer:
+        """Store an answer and count it: as fetched, or as unchanged where it is the one that stood."""
+        before = self.raw.newest.get(response.url)
+        answer = self.raw.add(response, note)
         if answer is before:
             self.account.unchanged += 1
         else:

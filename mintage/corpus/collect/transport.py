@@ -26,6 +26,7 @@ REQUESTS_PER_SECOND = 2.0  # to a host without a rate of its own
 ATTEMPTS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 120.0  # seconds
 TIMEOUT = 60.0  # seconds without a byte
+DENIALS = 10  # of a host in a row (HTTP 403); a host that blocks a program blocks it longer if it goes on
 RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -148,6 +149,7 @@ class Live:
         )
         self.buckets = {host: TokenBucket(rate, sleep) for host, rate in (rates or {}).items()}
         self.sleep = sleep
+        self.denials: dict[str, int] = {}
 
     def get(self, request: Request, headers: Mapping[str, str]) -> Response:
         """Fetch; a busy or broken host is asked again after a pause."""
@@ -193,9 +195,13 @@ class Live:
         the host is busy or the connection breaks.
 
         Raises:
-            Refused: every attempt failed, or the host asks for a long pause.
+            Refused: every attempt failed, the host asks for a long pause, or it has denied everything lately.
         """
-        bucket = self.bucket(urlsplit(request.url).hostname or "")
+        host = urlsplit(request.url).hostname or ""
+        if self.denials.get(host, 0) >= DENIALS:
+            reason = f"not asked, since {host} denied the last {DENIALS} requests (HTTP 403)"
+            raise Refused(request.url, f"{reason}; collect again later, it goes on where it stopped")
+        bucket = self.bucket(host)
         url = self.parse(request.url)
         if request.parameters:
             url = url.copy_merge_params(request.parameters)
@@ -204,6 +210,8 @@ class Live:
             try:
                 with self.client.stream("GET", url, headers={**request.headers, **headers}) as answer:
                     if answer.status_code not in RETRIED:
+                        denied = answer.status_code == 403
+                        self.denials[host] = self.denials.get(host, 0) + 1 if denied else 0
                         body = receive(answer) if answer.status_code == 200 else b""
                         return answer.status_code, dict(answer.headers), body
             except self.errors as error:

@@ -100,6 +100,27 @@ def test_a_403_says_what_to_mend(clock: Clock) -> None:
         live(clock, in_turn(httpx.Response(403))).get(Request(URL), {})
 
 
+def test_a_host_that_denies_everything_is_not_asked_for_ever(clock: Clock) -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(403 if request.url.path.startswith("/denied") else 404)
+
+    one = live(clock, answer)
+    for number in range(transport.DENIALS - 1):
+        with pytest.raises(Refused):
+            one.get(Request(f"https://www.example.org/denied/{number}"), {})
+    with pytest.raises(Refused, match="404"):  # another answer in between: it does not deny everything
+        one.get(Request("https://www.example.org/missing"), {})
+    for number in range(3 * transport.DENIALS):
+        with pytest.raises(Refused, match="HTTP 403"):
+            one.get(Request(f"https://www.example.org/denied/{number}"), {})
+    assert len(asked) == 2 * transport.DENIALS
+    with pytest.raises(Refused, match="HTTP 403: the host refuses"):
+        one.get(Request("https://data.example.org/denied"), {})  # other hosts are still asked
+
+
 def test_an_empty_body_is_refused(clock: Clock) -> None:
     with pytest.raises(Refused, match="empty"):
         live(clock, in_turn(httpx.Response(200, content=b""))).get(Request(URL), {})

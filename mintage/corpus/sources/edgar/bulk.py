@@ -56,15 +56,7 @@ class Archives:
         archive, made = self.opened.get(url, (None, None))
         if archive is None or made is None:
             return False
-        body = archive.read(url.rsplit("/", 1)[-1])
-        before = self.fetch.raw.newest.get(url)
-        answer = self.fetch.raw.add(Response(url, 200, {}, body, made), {})
-        account = self.fetch.account
-        if answer is before:
-            account.unchanged += 1
-        else:
-            account.fetched += 1
-            account.bytes += answer.bytes
+        self.fetch.keep(Response(url, 200, {}, archive.read(url.rsplit("/", 1)[-1]), made), {})
         return True
 
     def get(self, url: str) -> bytes:
