@@ -23,8 +23,8 @@ from mintage.corpus.sources.report import SourceReport
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
 DAY = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d)?")
 FIXED = re.compile(
-    r"\((?:14|20,2|12,26,9)\)|\b(?:20|50|200)-bar|(?:above|below|crossed) (?:70|30|25)\b|(?:of|the) (?:20|5) bars"
-    r"|: 5 (?:lower|higher)|crossed (?:above |below )?(?:70|30|25)\b"
+    r"\((?:14|20,2|12,26,9)\)|\b(?:20|50|200)-bar|(?:of|the) (?:20|5) bars|: 5 (?:lower|higher)"
+    r"|(?:above|below|crossed) (?:70|30|25)\b"
 )
 ADVICE = re.compile(r"\b(buy|sell|should|recommend|target|entry|expect|will|likely)\b", re.IGNORECASE)
 
