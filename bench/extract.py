@@ -47,7 +47,10 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data" / "fixtures" / "sec_html"
 OUT = ROOT / "bench" / "results" / "extract.json"
 
-NUMBER = re.compile(r"[^\d(]*(\(?)[^\d]*?(\d[\d,]*(?:\.\d+)?|\.\d+)[\s)%a-z¢]*(?:\(?\w{1,2}(?:,\s?\w{1,2})*\)?)?\W*", re.IGNORECASE)
+NUMBER = re.compile(
+    r"[^\d(]*(\(?)[^\d]*?(\d[\d,]*(?:\.\d+)?|\.\d+)[\s)%a-z¢]*(?:\(?\w{1,2}(?:,\s?\w{1,2})*\)?)?\W*",
+    re.IGNORECASE,
+)
 DASH = re.compile(r"[$€£¥(\s]*[-–—―]+[\s)%]*(?:\(?\w{1,2}\)?)?")
 SEPARATOR = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")
 
@@ -57,7 +60,10 @@ FACE = {
     "balance sheet": ("us-gaap:Assets", "us-gaap:LiabilitiesAndStockholdersEquity"),
     "income": ("us-gaap:EarningsPerShareDiluted", "us-gaap:IncomeTaxExpenseBenefit"),
     "comprehensive income": ("us-gaap:ComprehensiveIncomeNetOfTax", "us-gaap:OtherComprehensiveIncome"),
-    "cash flow": ("us-gaap:NetCashProvidedByUsedInOperatingActivities", "us-gaap:NetCashProvidedByUsedInFinancing"),
+    "cash flow": (
+        "us-gaap:NetCashProvidedByUsedInOperatingActivities",
+        "us-gaap:NetCashProvidedByUsedInFinancing",
+    ),
 }
 EQUITY_AXIS, RETAINED = "us-gaap:StatementEquityComponentsAxis", "us-gaap:RetainedEarningsMember"
 
@@ -296,7 +302,11 @@ def run(peer: str, data: Path, rounds: int) -> dict:
         "machine": platform.processor() or platform.machine(),
         "python": platform.python_version(),
         "rounds": rounds,
-        "times_faster": {"median": quartiles[1], "quartiles": [quartiles[0], quartiles[2]], "least": ratios[0]},
+        "times_faster": {
+            "median": quartiles[1],
+            "quartiles": [quartiles[0], quartiles[2]],
+            "least": ratios[0],
+        },
         "sides": {side: total(side, filings) for side in workers},
         "filings": filings,
     }
@@ -312,11 +322,13 @@ def total(side: str, filings: dict) -> dict[str, float]:
         "megabytes_per_second": sum(row["bytes"] for row in filings.values()) / 1e6 / seconds,
         "median_f1": statistics.median(row["f1"] for row in tagged),
         "least_f1": min(row["f1"] for row in tagged),
-        "precision": sum(row["precision"] * row["gold"] for row in tagged) / sum(row["gold"] for row in tagged),
+        "precision": sum(row["precision"] * row["gold"] for row in tagged)
+        / sum(row["gold"] for row in tagged),
         "recall": sum(row["recall"] * row["gold"] for row in tagged) / sum(row["gold"] for row in tagged),
         "face_facts": sum(row["face"] for row in rows),
         "face_coverage": sum(row["face_covered"] for row in rows) / sum(row["face"] for row in rows),
-        "face_right_period": sum(row["face_in_period"] for row in rows) / sum(row["face_dated"] for row in rows),
+        "face_right_period": sum(row["face_in_period"] for row in rows)
+        / sum(row["face_dated"] for row in rows),
         "backslashes": sum(row["backslashes"] for row in rows),
     }
 
