@@ -18,7 +18,9 @@ from mintage.corpus.document import DatePrecision
 from mintage.corpus.sources.dates import END_OF_DAY
 
 END_TAG = re.compile(rb"</(?:rss|feed|rdf:RDF|RDF)\s*>\s*(?:<!--.*?-->\s*)*$", re.DOTALL)
+REFERENCE = re.compile(rb"&#(?:(\d{1,8})|x([0-9a-fA-F]{1,8}));")
 TAG_OR_ENTITY = re.compile(r"<[a-zA-Z/!]|&#?\w+;")
+UNWANTED = re.compile(r"[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 ENTITY = re.compile(r"&([A-Za-z]\w*;)")
 BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|th|table|h[1-6])\b[^>]*>", re.IGNORECASE)
 CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
@@ -63,24 +65,38 @@ def check_feed(body: bytes) -> None:
         raise ValueError("neither an RSS nor an Atom feed")
     if END_TAG.search(body[-4096:].rstrip()) is None:
         raise ValueError("the feed is cut off: its closing tag is missing")
+    read_feed(body, None)
 
 
 def read_feed(body: bytes, content_type: str | None) -> tuple[str, list[Entry | str]]:
     """The title of a feed and its entries in their order; a string in place of an entry says what it lacks.
 
     The characters are decoded as the transfer says, or as the XML says, or as they can be.
+
+    Raises:
+        ValueError: not even broken XML can be read out of it.
     """
     headers = {"content-type": content_type} if content_type else {}
-    parsed = feedparser.parse(io.BytesIO(body), response_headers=headers, resolve_relative_uris=False)
+    whole = io.BytesIO(REFERENCE.sub(without_surrogate, body))
+    try:
+        parsed = feedparser.parse(whole, response_headers=headers, resolve_relative_uris=False)
+    except Exception as error:  # feedparser's loose parser gives up on broken XML with errors of any kind
+        raise ValueError(f"the feed cannot be read: {type(error).__name__}: {error}") from None
     entries = [entry_of(item) for item in parsed.entries]
     return plain(dict.get(parsed.feed, "title", "")), entries
+
+
+def without_surrogate(reference: re.Match[bytes]) -> bytes:
+    """A character reference, or nothing where it is half of a surrogate pair, which is no character."""
+    code = int(reference[1]) if reference[1] else int(reference[2], 16)
+    return b"" if 0xD800 <= code <= 0xDFFF else reference[0]
 
 
 def entry_of(item: feedparser.FeedParserDict) -> Entry | str:
     """An entry of feedparser's as an Entry, or what it lacks."""
     # dict.get, because FeedParserDict.get answers `updated` with `published` where there is none.
-    link = (dict.get(item, "link") or "").strip()
-    key = (dict.get(item, "id") or link).strip()
+    link = clean(dict.get(item, "link") or "")
+    key = clean(dict.get(item, "id") or "") or link
     title = plain(dict.get(item, "title") or "")
     summary = plain(dict.get(item, "summary") or "")
     if not summary:
@@ -89,10 +105,13 @@ def entry_of(item: feedparser.FeedParserDict) -> Entry | str:
         return f"no id and no link: {title[:80]!r}"
     if not title and not summary:
         return f"neither a headline nor a summary: {key[:120]!r}"
-    published, updated = (
-        str(dict.get(item, name) or "").strip() or None for name in ("published", "updated")
-    )
+    published, updated = (clean(dict.get(item, name) or "") or None for name in ("published", "updated"))
     return Entry(key, title, "" if summary == title else summary, link, published, updated)
+
+
+def clean(text: str) -> str:
+    """A string on one line, without characters that no text may have (NUL, halves of surrogate pairs)."""
+    return " ".join(UNWANTED.sub("", text).split())
 
 
 def plain(markup: str) -> str:
@@ -105,7 +124,7 @@ def plain(markup: str) -> str:
             markup = str(lxml.html.fromstring(f"<div>{spaced}</div>").xpath("string()"))
         except (lxml.etree.ParserError, ValueError):  # nothing but comments, or characters that XML forbids
             markup = re.sub(r"<[^>]*>", " ", markup)
-    return " ".join(markup.replace("\0", "").split())
+    return clean(markup)
 
 
 def written(text: str) -> tuple[datetime, DatePrecision]:

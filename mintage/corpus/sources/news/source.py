@@ -31,10 +31,14 @@ def discover(settings: NewsSource, fetch: Fetch) -> Iterator[Request]:
     for feed in settings.chosen():
         try:
             answer = fetch.answer(Request(feed.url, check=check_feed, note={"feed": feed.name}))
+            entries = read_feed(fetch.raw.body(answer), answer.content_type)[1]
         except Refused as refusal:
             fetch.account.refuse(refusal)
             continue
-        for entry in read_feed(fetch.raw.body(answer), answer.content_type)[1]:
+        except ValueError as error:  # the type that its host gives it is not the one that it can be read by
+            fetch.account.refuse(Refused(feed.url, str(error)))
+            continue
+        for entry in entries:
             if isinstance(entry, Entry) and entry.link not in asked and has_article(feed, entry):
                 asked.add(entry.link)
                 note = {"version": entry.version}
@@ -93,7 +97,11 @@ def feed_documents(
     settings: NewsSource, feed: Feed, answer: Answer, raw: RawStore, reading: Reading, report: SourceReport
 ) -> Iterator[Document]:
     """The documents that one answer of a feed adds to those already known."""
-    title, entries = read_feed(raw.body(answer), answer.content_type)
+    try:
+        title, entries = read_feed(raw.body(answer), answer.content_type)
+    except ValueError as error:
+        report.bad(feed.name, 1, f"fetched at {answer.retrieved_at}: {error}")
+        return
     for line, entry in reversed(list(enumerate(entries, 1))):  # feeds begin with the newest
         if isinstance(entry, str):
             note_bad(reading, report, feed, line, entry, entry)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import lxml.html
 
 # By their classes: authors with their addresses, references, notes and error marks, numbers of items.
 DROPPED = ("ltx_authors", "ltx_bibliography", "ltx_note", "ltx_ERROR", "ltx_tag_item", "ltx_TOC", "ltx_dates")
+CONTROL = re.compile(r"[\x00-\x1f]")
 HEADINGS = {f"h{level}": "#" * level for level in range(1, 7)}
 EQUATIONS = ("ltx_equation", "ltx_eqn_table", "ltx_equationgroup")
 
@@ -21,7 +23,11 @@ def check_paper(body: bytes) -> None:
 
 
 def paper_text(body: bytes) -> str | None:
-    """The text of a rendered paper as Markdown, formulas as TeX between dollars; None where there is none."""
+    """The text of a rendered paper as Markdown, formulas as TeX between dollars; None where there is none.
+
+    Raises:
+        ValueError: the page has characters that no document may have.
+    """
     root: Any = lxml.html.fromstring(body, parser=lxml.html.HTMLParser(encoding="utf-8"))
     documents = root.find_class("ltx_document")
     if not documents:
@@ -33,10 +39,9 @@ def paper_text(body: bytes) -> str | None:
     for node in list(article.iter("script", "style", "svg", "nav", "button")):
         node.drop_tree()
     for formula in list(article.iter("math")):
-        tex = lxml.html.Element("span")
-        tex.text = f"${' '.join(formula.get('alttext', '').split())}$"
-        tex.tail = formula.tail
-        formula.getparent().replace(formula, tex)
+        tex = CONTROL.sub(" ", formula.get("alttext", ""))
+        formula.clear(keep_tail=True)
+        formula.text = f"${' '.join(tex.split())}$"
     text = "\n\n".join(blocks(article))
     return text or None
 

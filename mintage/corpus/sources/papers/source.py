@@ -156,12 +156,18 @@ def parse(settings: PapersSource, raw: RawStore, report: SourceReport) -> Iterat
             version = paper.paper, paper.version
             if settings.full_text and version in texts and version in licences:
                 licence = text_licence(raw.body(licences[version]))
-                text = paper_text(raw.body(texts[version]))
-                if licence is not None and text is None:
-                    report.bad(texts[version].url, 1, "no text found on the page")
-                elif licence is not None and text is not None:
-                    answer = texts[version]
-                    yield chained(before, text_document(settings, paper, answer, text, licence, before))
+                if licence is None:
+                    continue
+                answer = texts[version]
+                try:
+                    text = paper_text(raw.body(answer))
+                except ValueError as error:
+                    report.bad(answer.url, 1, str(error))
+                    continue
+                if text is None:
+                    report.bad(answer.url, 1, "no text found on the page")
+                    continue
+                yield chained(before, text_document(settings, paper, answer, text, licence, before))
 
 
 def chained(before: dict[str, Document], document: Document) -> Document:

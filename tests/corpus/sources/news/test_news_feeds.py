@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mintage.corpus.collect.collect import Account, collect
 from mintage.corpus.collect.raw import RawStore
 from mintage.corpus.collect.transport import Refused, Request, Response
 from mintage.corpus.document import Document
+from mintage.corpus.sources.news.entries import Entry, check_feed, read_feed
 from mintage.corpus.sources.news.settings import PRESETS, Feed, NewsSource
 from mintage.corpus.sources.news.source import discover, parse
 from mintage.corpus.sources.report import SourceReport
@@ -52,7 +55,7 @@ def gather(
     return list(parse(settings, RawStore(folder), report)), report, accounts
 
 
-def only(feed: str, **changes: object) -> tuple[NewsSource, str]:
+def only(feed: str) -> tuple[NewsSource, str]:
     """A source of one feed of one's own like a preset, without its articles, and the feed's URL."""
     preset = PRESETS[feed]
     own = Feed(feed, preset.url, preset.licence, preset.use, zone=preset.zone)
@@ -281,6 +284,50 @@ def test_a_loose_ampersand_does_not_lose_the_entries(tmp_path: Path) -> None:
     documents, _, _ = gather(own(), tmp_path, ({OTHER: feed}, "2024-05-04"))
     assert len(documents) == 2
     assert documents[1].title == "AT&T rises 5% & more"
+
+
+def test_half_a_surrogate_pair_is_left_out(tmp_path: Path) -> None:
+    feed = feed_of("<title>Up &#55357;&#xDE00; 5% &#8364;</title><link>https://example.org/1</link>")
+    [document], _, _ = gather(own(), tmp_path, ({OTHER: feed}, "2024-05-04"))
+    assert document.title == "Up 5% €"
+
+
+PIECES = [
+    b"<![CDATA[",
+    b"]]>",
+    b"&#0;",
+    b"&#xD800;",
+    b"<!--",
+    b"&foo;",
+    b"<b>",
+    b"\x00",
+    b"\xff",
+    b"</item>",
+    b"<?xml",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(sorted(RESPONSES.glob("*.[xr][ms][ls]"))),
+    st.lists(st.tuples(st.floats(0, 1), st.integers(0, 30), st.sampled_from(PIECES) | st.binary(max_size=4))),
+)
+def test_a_damaged_feed_is_refused_or_gives_entries_that_can_be_stored(
+    path: Path, damages: list[tuple[float, int, bytes]]
+) -> None:
+    body = bytearray(path.read_bytes())
+    for place, lost, put in damages:
+        start = int(place * len(body))
+        body[start : start + lost] = put
+    try:
+        check_feed(bytes(body))
+    except ValueError:
+        return
+    for entry in read_feed(bytes(body), None)[1]:
+        if isinstance(entry, Entry):
+            for text in (entry.key, entry.title, entry.summary, entry.link):
+                text.encode()
+                assert "\0" not in text
 
 
 def test_settings_say_what_is_wrong() -> None:
