@@ -14,6 +14,7 @@ import json
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import accumulate, chain
 from typing import Any
 
@@ -28,6 +29,7 @@ CHECKED_CHARACTERS = 2048  # of a piece that both libraries encode
 # compared): U+088F, U+0C5C, U+0CDC and some of U+A7CE to U+A7F1 and of those above U+FFFF, as the first bytes
 # of their UTF-8. Blocks are named whole.
 UNEQUAL = (b"\xe0\xa2\x8f", b"\xe0\xb1\x9c", b"\xe0\xb3\x9c", b"\xea\x9f", b"\xf0")
+UNEQUAL_LEADS = sorted({start[0] for start in UNEQUAL})
 PROBE = (
     "It's 1,234.5\r\n\r\n  (17,729)\t$3.07%  'S don't 20191231 <|endoftext|> a<|end|>\n\u00e9e\u0301 naïve "
     "\u4e2d\u6587\u3002 \u0661\u0662 \ufeff\u00a0\u2003x\n" + "".join(CONTROL_TOKENS)
@@ -38,31 +40,37 @@ Encoded = tuple[np.ndarray, np.ndarray]
 
 
 def encoder(tokenizer: Tokenizer) -> Callable[[Sequence[str]], Encoded]:
-    """The fastest way to encode texts with this tokenizer on this machine; see `reason_for_plain`."""
-    return Fast(tokenizer) if reason_for_plain(tokenizer) is None else lambda texts: plain(tokenizer, texts)
+    """The fastest way to encode texts with this tokenizer on this machine."""
+    try:
+        return Fast(tokenizer)
+    except Unfit:
+        return partial(plain, tokenizer)
 
 
-def reason_for_plain(tokenizer: Tokenizer) -> str | None:
-    """Why gigatoken cannot encode for this tokenizer, or None where it can."""
+class Unfit(Exception):
+    """gigatoken cannot encode for a tokenizer; the message says why."""
+
+
+def make(tokenizer: Tokenizer) -> Any:
+    """A gigatoken tokenizer without control tokens, whose ids no merge can reach.
+
+    Raises:
+        Unfit: it is not installed, or cannot do what the tokenizer does.
+    """
     try:
         import gigatoken
     except ImportError:
-        return "gigatoken is not installed (pip install mintage[fast])"
-    specification = without_controls(tokenizer)
-    if specification["model"].get("byte_fallback"):
-        return "a tokenizer of characters"
+        raise Unfit("gigatoken is not installed (pip install mintage[fast])") from None
+    specification = json.loads(tokenizer._json)
+    if specification["model"]["byte_fallback"]:
+        raise Unfit("a tokenizer of characters")
     try:
-        fast = gigatoken.Tokenizer.from_json(json.dumps(specification))
+        made = gigatoken.Tokenizer.from_json(json.dumps(specification | {"added_tokens": []}))
     except (RuntimeError, ValueError) as error:
-        return f"gigatoken does not take this tokenizer: {error}"
-    if fast.encode(PROBE).tolist() != tokenizer.encode(PROBE):
-        return "gigatoken splits text otherwise than this tokenizer"
-    return None
-
-
-def without_controls(tokenizer: Tokenizer) -> dict[str, Any]:
-    """The tokenizer.json without its control tokens, whose ids no merge can reach."""
-    return {**json.loads(tokenizer._json), "added_tokens": []}
+        raise Unfit(f"gigatoken does not take this tokenizer: {error}") from None
+    if made.encode(PROBE).tolist() != tokenizer.encode(PROBE):
+        raise Unfit("gigatoken splits text otherwise than this tokenizer")
+    return made
 
 
 def plain(tokenizer: Tokenizer, texts: Sequence[str]) -> Encoded:
@@ -72,20 +80,24 @@ def plain(tokenizer: Tokenizer, texts: Sequence[str]) -> Encoded:
     return np.fromiter(chain.from_iterable(encoded), np.uint32, int(length_D.sum())), length_D
 
 
+def is_unequal(content: bytes) -> bool:
+    """Whether a text in UTF-8 holds what the two libraries may see differently."""
+    # Bytes are looked for one by one first: that is far quicker, and they are rare.
+    return any(byte in content for byte in UNEQUAL_LEADS) and any(start in content for start in UNEQUAL)
+
+
 class Fast:
-    """Encodes by gigatoken, on all cores (on one in a worker of a pool)."""
+    """Encodes by gigatoken, on all cores (on one in a worker of a pool).
+
+    Raises:
+        Unfit: it cannot encode for this tokenizer.
+    """
 
     def __init__(self, tokenizer: Tokenizer):
         self.tokenizer = tokenizer
-        self._json = json.dumps(without_controls(tokenizer))
-        self._made = self._make()
+        self._made = make(tokenizer)
         self._seen = 0
         self._batches = 0
-
-    def _make(self) -> Any:
-        import gigatoken
-
-        return gigatoken.Tokenizer.from_json(self._json)
 
     def __call__(self, texts: Sequence[str]) -> Encoded:
         """The ids of the texts.
@@ -96,13 +108,15 @@ class Fast:
         contents = [text.encode() for text in texts]
         self._seen += sum(map(len, contents))
         if self._seen > RECYCLE_BYTES:
-            self._made, self._seen = self._make(), 0
+            self._made, self._seen = make(self.tokenizer), 0
         layout = self._made.encode_batch(contents).layout
         end_D = np.asarray(layout.offsets.data)[1:]
         ids_N = np.asarray(layout.content.data)[: end_D[-1] if len(end_D) else 0]
         length_D = np.diff(end_D, prepend=0)
         unequal = [
-            number for number, content in enumerate(contents) if any(byte in content for byte in UNEQUAL)
+            number
+            for number, (text, content) in enumerate(zip(texts, contents))
+            if not text.isascii() and is_unequal(content)
         ]
         if unequal:
             ids_N, length_D = self._replace(texts, unequal, ids_N, length_D)
@@ -143,7 +157,7 @@ class Fast:
             )
 
     def _encode_one(self, text: str) -> Sequence[int]:
-        if any(byte in text.encode() for byte in UNEQUAL):
+        if is_unequal(text.encode()):
             return self.tokenizer.encode(text)
         ids: Sequence[int] = self._made.encode(text)
         return ids

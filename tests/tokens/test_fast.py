@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,7 +33,7 @@ def trained() -> Tokenizer:
 def joined() -> Tokenizer:
     """A tokenizer that merges the bytes of a letter, a digit, a space and so on with any byte: every place
     where the two libraries would split differently changes its ids."""
-    specification = fast.without_controls(train(TokenizerSettings(vocab_size=262), ["a"]))
+    specification = json.loads(train(TokenizerSettings(vocab_size=262), ["a"])._json)
     vocabulary = {token: number for number, token in enumerate(CONTROL_TOKENS)}
     for character in BYTE_CHARACTERS.values():
         vocabulary[character] = len(vocabulary)
@@ -66,9 +68,9 @@ def same(tokenizer: Tokenizer, texts: Sequence[str]) -> None:
 
 
 def test_it_is_used_for_our_tokenizers_and_not_for_characters(trained: Tokenizer) -> None:
-    assert fast.reason_for_plain(trained) is None
     assert isinstance(fast.encoder(trained), fast.Fast)
-    assert fast.reason_for_plain(characters()) == "a tokenizer of characters"
+    with pytest.raises(fast.Unfit, match="of characters"):
+        fast.Fast(characters())
     ids_N, length_D = fast.encoder(characters())(["ab", "", "c"])
     assert ids_N.tolist() == characters().encode("abc") and length_D.tolist() == [2, 0, 1]
 
@@ -76,10 +78,15 @@ def test_it_is_used_for_our_tokenizers_and_not_for_characters(trained: Tokenizer
 def test_a_pattern_that_gigatoken_does_not_know_is_left_to_hugging_face(trained: Tokenizer) -> None:
     text = trained._json.replace("{1,3}", "{1,2}")
     assert text != trained._json
-    import json
+    with pytest.raises(fast.Unfit, match="does not take this tokenizer"):
+        fast.Fast(Tokenizer(json.loads(text), trained.chat_template))
 
-    other = Tokenizer(json.loads(text), trained.chat_template)
-    assert "does not take this tokenizer" in str(fast.reason_for_plain(other))
+
+def test_a_machine_without_gigatoken_encodes_as_well(
+    trained: Tokenizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gigatoken", None)
+    assert fast.encoder(trained)([TEXT])[0].tolist() == trained.encode(TEXT)
 
 
 @settings(max_examples=60, deadline=None)
