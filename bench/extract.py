@@ -1,4 +1,5 @@
-"""Filing HTML to Markdown against sec2md: CPU seconds, and table cells scored by the filings' inline XBRL facts.
+"""Filing HTML to Markdown against sec2md: CPU seconds, and table cells scored by the filings' inline XBRL
+facts.
 
     python bench/extract.py --peer PEER_PYTHON [--rounds 3] [--data FOLDER] [--out bench/results/extract.json]
 
@@ -7,23 +8,23 @@ filing by filing in turn (ours, peer, peer, ours), after one conversion that is 
 seconds of the conversion alone, from the bytes of the page to Markdown.
 
 **Gold.** Every visible numeric inline fact (`ix:nonFraction` with digits) that has a cell of a source table
-to itself is a gold cell: the text of the first cell of its row, and the number as displayed (negative where the
-source shows a parenthesis). Rows without a label in the source, and facts within a label ("par value $0.001"),
-are left out. Labels are compared by their letters and
-digits only, numbers without currency, thousands separators, percent sign and blanks, so that no side's style
-of writing counts.
+to itself is a gold cell: the text of the first cell of its row, and the number as displayed (negative where
+the source shows a parenthesis). Rows without a label in the source, and facts within a label ("par value
+$0.001"), are left out. Labels are compared by their letters and digits only, numbers without currency,
+thousands separators, percent sign and blanks, so that no side's style of writing counts.
 
-**Table F1.** A Markdown table belongs to the source table with which it shares most gold cells (label and number),
-if at least one of them was not found before. In the rows that bear a gold label, every cell but blanks and dashes counts as
-found: right where
-it is a gold cell of its source table (each as often as the source shows it), wrong otherwise. So a number that
-is split over cells, glued to its neighbour, put under a wrong label or lost costs precision or recall.
-Numbers that the filer did not tag (percent changes, say) cost both sides the same.
+**Table F1.** A Markdown table belongs to the source table with which it shares most gold cells (label and
+number), if at least one of them was not found before. In the rows that bear a gold label, every cell but
+blanks and dashes counts as found: right where it is a gold cell of its source table (each as often as the
+source shows it), wrong otherwise. So a number that is split over cells, glued to its neighbour, put under a
+wrong label or lost costs precision or recall. Numbers that the filer did not tag (percent changes, say) cost
+both sides the same.
 
-**Face coverage.** The share of gold cells of the face statements (balance sheet, income, comprehensive income, cash
-flow, equity; found by the concepts that only they contain) whose number stands in a Markdown row with its label,
-under a column header that is not blank. **Right period** is the share of those in statements whose columns are
-periods (all but equity) where that header names the year of the fact's period (`years` says which).
+**Face coverage.** The share of gold cells of the face statements (balance sheet, income, comprehensive
+income, cash flow, equity; found by the concepts that only they contain) whose number stands in a Markdown
+row with its label, under a column header that is not blank. **Right period** is the share of those in
+statements whose columns are periods (all but equity) where that header names the year of the fact's period
+(`years` says which).
 """
 
 from __future__ import annotations
@@ -131,8 +132,8 @@ def gold_cells(html: bytes) -> list[Gold]:
 
 
 def years(end: date | None, label: str) -> tuple[str, ...]:
-    """The years that may head a column of a period or day that ends on `end`: its own; the year before where it
-    ends in January or February; the year after in a row of opening balances."""
+    """The years that may head a column of a period or day that ends on `end`: its own; the year before
+    where it ends in January or February; the year after in a row of opening balances."""
     if end is None:
         return ()
     offsets = [0, *([-1] if end.month <= 2 else []), *([1] if "begin" in label.lower() else [])]

@@ -1,25 +1,44 @@
 """Filings and articles in HTML to Markdown.
 
-`to_markdown` is for filings (10-K, 10-Q, 8-K and exhibits, inline XBRL or not): it takes the whole page, finds
-headings by their style and drops what printing adds. `article` is for pages of a web site: it takes the main
-part without navigation. Figures keep the source's form, `(17,729)` included; nothing is escaped with
+`to_markdown` is for filings (10-K, 10-Q, 8-K and exhibits, inline XBRL or not): it takes the whole page,
+finds headings by their style and drops what printing adds. `article` is for pages of a web site: it takes
+the main part without navigation. Figures keep the source's form, `(17,729)` included; nothing is escaped with
 backslashes; a superscript footnote mark is written `(1)`.
 """
 
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from lxml import etree
 
 from mintage.corpus.extract.pages import PAGE, Block, Kind, without_page_furniture
-from mintage.corpus.extract.tables import Cell, is_bold, is_number, is_units, names_scale, read_rows, tables_of
-from mintage.corpus.extract.tree import PLAIN, SUPERSCRIPT, Style, clean, parse, read_style, settle, without_header
+from mintage.corpus.extract.tables import (
+    Cell,
+    is_bold,
+    is_number,
+    is_units,
+    names_scale,
+    read_rows,
+    tables_of,
+)
+from mintage.corpus.extract.tree import (
+    PLAIN,
+    SUPERSCRIPT,
+    Style,
+    clean,
+    parse,
+    read_style,
+    settle,
+    text_of,
+    without_header,
+)
 
 _BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer "
-    "form h1 h2 h3 h4 h5 h6 header hr html legend li main nav ol p pre section summary table tbody td tfoot th "
-    "thead tr ul".split()
+    """address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure
+    footer form h1 h2 h3 h4 h5 h6 header hr html legend li main nav ol p pre section summary table tbody td
+    tfoot th thead tr ul""".split()  # noqa: SIM905 (forty strings on forty lines would say less)
 )
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _NAVIGATION = ("nav", "header", "footer", "aside", "form", "svg", "iframe")
@@ -51,15 +70,19 @@ def to_markdown(html: bytes | str) -> str:
 
 def article(html: bytes | str) -> str:
     """The main part of a web page as Markdown: `main`, `role=main` or `article` where the page has one, its
-    whole body otherwise, without navigation, forms and menus."""
+    whole body otherwise, without navigation, forms, menus and lists that are nothing but links."""
     root = parse(html)
     if root is None:
         return ""
-    main = _MAIN(root)
-    root = main[0] if main else root
+    for main in cast("list[etree._Element]", _MAIN(root)):
+        root = main
     root.tail = None
-    for control in _CONTROLS(root):
+    for control in cast("list[etree._Element]", _CONTROLS(root)):
         control.tag = "nav"
+    for menu in root.iter("ul", "ol"):
+        links = "".join(map(text_of, menu.iter("a")))
+        if "".join(links.split()) == "".join(text_of(menu).split()):
+            menu.tag = "nav"
     settle(root, _NAVIGATION)
     return _render([block for block in _Walk().blocks(root) if block.kind != "page"])
 
@@ -148,7 +171,7 @@ class _Walk:
         if tag in _HEADINGS:
             self._blocks.append(Block("heading", text, _HEADINGS[tag]))
         elif self._lists and tag in ("li", "p", "div"):
-            mark = "" if text[0] in _BULLETS or self._lists[-1] == "ol" and _MARK.match(text) else "- "
+            mark = "" if text[0] in _BULLETS or (self._lists[-1] == "ol" and _MARK.match(text)) else "- "
             self._blocks.append(Block("item", mark + _bulleted(text), len(self._lists) - 1))
         else:
             self._paragraph(text, bold, slanted)
@@ -166,7 +189,7 @@ class _Walk:
 
     def _preformatted(self, element: etree._Element) -> None:
         """Text whose line ends and spaces matter (filings before about 2001)."""
-        lines = "".join(element.itertext()).replace("\xa0", " ").split("\n")
+        lines = text_of(element).replace("\xa0", " ").split("\n")
         text = "\n".join(line.rstrip() for line in lines).strip("\n")
         if text.strip():
             self._blocks.append(Block("table", text))
@@ -214,8 +237,8 @@ def _bulleted(text: str) -> str:
 
 
 def _heading_level(text: str, bold: bool, slanted: bool) -> int:
-    """1 for a part, 2 for an item, 3 for a line in bold, 4 for a short one in italics or underlined; 0 for what is
-    no heading."""
+    """1 for a part, 2 for an item, 3 for a line in bold, 4 for a short one in italics or underlined; 0 for
+    what is no heading."""
     if len(text) > _LONGEST_HEADING or text[0] == "(" or not _LETTERS.search(text) or is_units(text):
         return 0
     emphatic = bold or text.isupper()

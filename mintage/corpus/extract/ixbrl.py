@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 from lxml import etree
 
-from mintage.corpus.extract.tree import clean, parse
+from mintage.corpus.extract.tree import clean, parse, text_of
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class _Context:
 
 
 def facts(html: bytes | str) -> list[InlineFact]:
-    """The numeric facts of an inline XBRL document in document order, hidden ones included; an empty list for a
-    page without them."""
+    """The numeric facts of an inline XBRL document in document order, hidden ones included; an empty list
+    for a page without them."""
     root = parse(html)
     return [] if root is None else [fact for _, fact in facts_of(root)]
 
@@ -62,7 +62,7 @@ def facts_of(root: etree._Element) -> list[tuple[etree._Element, InlineFact]]:
 def _fact(element: etree._Element, contexts: dict[str, _Context], units: dict[str, str]) -> InlineFact:
     reference = element.get("contextref", "")
     context = contexts.get(reference, _Context(None, None, ()))
-    text = clean("".join(element.itertext()))
+    text = clean(text_of(element))
     scale = int(raw) if (raw := element.get("scale", "0").strip()).lstrip("+-").isdecimal() else 0
     value = None
     if element.get("xsi:nil") != "true":
@@ -106,7 +106,7 @@ def _context(element: etree._Element) -> _Context:
         if name in ("instant", "startdate", "enddate"):
             dates[name] = _date(child.text or "")
         elif name in ("explicitmember", "typedmember"):
-            dimensions.append((child.get("dimension", ""), clean("".join(child.itertext()))))
+            dimensions.append((child.get("dimension", ""), clean(text_of(child))))
     return _Context(dates.get("startdate"), dates.get("enddate", dates.get("instant")), tuple(dimensions))
 
 

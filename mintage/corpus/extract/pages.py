@@ -1,7 +1,7 @@
 """The blocks of a paged document without what printing adds: page numbers, running headers and footers.
 
-Blocks are told apart by their place only: what stands at the edge of a page and is a page number, or recurs at
-the edge of many pages (figures aside), is dropped; a paragraph that a page break cut in two is joined.
+Blocks are told apart by their place only: what stands at the edge of a page and is a page number, or recurs
+at the edge of many pages (figures aside), is dropped; a paragraph that a page break cut in two is joined.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ _LONGEST_RUNNING_LINE = 160
 _LEAST_RECURRENCE = 3
 _LEAST_SHARE = 0.08
 _PAGE_NUMBER = re.compile(
-    r"[-–—|\s]*(?:page\s*)?(?:\d{1,4}|[ivxlc]{1,6}|[a-z]{1,2}-?\d{1,3})(?:\s*of\s*\d{1,4})?[-–—|.\s]*", re.IGNORECASE
+    r"[-–—|\s]*(?:page\s*)?(?:\d{1,4}|[ivxlc]{1,6}|[a-z]{1,2}-?\d{1,3})(?:\s*of\s*\d{1,4})?[-–—|.\s]*",
+    re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d+")
 
 
 class Block(NamedTuple):
-    """A piece of a document; `text` is Markdown, without a blank line for all but tables. `level` is a heading's
-    (1 to 6) or a list item's depth (from 0)."""
+    """A piece of a document; `text` is Markdown, without a blank line for all but tables. `level` is a
+    heading's (1 to 6) or a list item's depth (from 0)."""
 
     kind: Kind
     text: str

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from mintage.corpus.extract.tree import SUPERSCRIPT, clean, read_style
+from mintage.corpus.extract.tree import SUPERSCRIPT, clean, read_style, text_of
 
 _CURRENCY = r"(?:(?:US|C|A|R|NZ|HK|S)?[$]|[€£¥₹])"
 _OPENING = re.compile(rf"[-–(]?{_CURRENCY}[-–(]?|\(")
@@ -28,8 +28,14 @@ _NUMBER = re.compile(
 )
 _DASH = re.compile(rf"\(?{_CURRENCY}?\s*(?:[-–—―]+|N/?[AM]|\*+)\s*\)?\s*%?\s*\)?", re.IGNORECASE)
 _PERIOD = re.compile(r".{0,60}\b(?:19|20)\d\d\b.{0,40}", re.DOTALL)
-_UNITS = re.compile(r"\b(?:thousand|million|billion|crore|lakh)s?\b|\b(?:in|per) (?:u\.?s\.? )?dollars\b", re.IGNORECASE)
-_SCALE = re.compile(r"\b(?:in|of|\$) (?:u\.?s\.? )?(?:dollars in )?(?:thousands|millions|billions)\b|\b\$000s?\b|\b(?:thousands|millions|billions) of\b", re.IGNORECASE)
+_UNITS = re.compile(
+    r"\b(?:thousand|million|billion|crore|lakh)s?\b|\b(?:in|per) (?:u\.?s\.? )?dollars\b", re.IGNORECASE
+)
+_SCALE = re.compile(
+    r"\b(?:in|of|\$) (?:u\.?s\.? )?(?:dollars in )?(?:thousands|millions|billions)\b|\$000s?\b"
+    r"|\b(?:thousands|millions|billions) of\b",
+    re.IGNORECASE,
+)
 _MARK = re.compile(rf"\s*{SUPERSCRIPT}\([^)]*\)")
 _SCALES = {"3": "thousands", "6": "millions", "9": "billions"}
 _LONGEST_SPAN = 1000
@@ -47,20 +53,23 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Table:
-    """A table made plain: `caption` lines (titles, units), one `header` and `rows`, all of one width."""
+    """A table made plain: `caption` lines (titles, units), one `header` and `rows`, all of one width, and
+    `notes` that the source wrote over the full width below the figures."""
 
     caption: list[str]
     header: list[str]
     rows: list[list[str]]
+    notes: list[str]
 
     def markdown(self) -> str:
-        """The caption lines, then a Markdown table."""
+        """The caption lines, a Markdown table, the notes."""
         lines = [_line(self.header), "|" + " --- |" * len(self.header), *map(_line, self.rows)]
-        return "\n\n".join([*self.caption, "\n".join(lines)])
+        return "\n\n".join([*self.caption, "\n".join(lines), *self.notes])
 
 
 def is_units(text: str) -> bool:
-    """Whether a line says nothing but the scale or unit of figures, as "(In millions, except per share data)"."""
+    """Whether a line says nothing but the scale or unit of figures, as "(In millions, except per share
+    data)"."""
     if len(text) > _LONGEST_UNITS or not _UNITS.search(text):
         return False
     start = text.lstrip("([*").lower()
@@ -70,7 +79,8 @@ def is_units(text: str) -> bool:
 
 
 def names_scale(text: str) -> bool:
-    """Whether a text says thousands, millions or the like without a figure before it, as "as follows (in millions):"."""
+    """Whether a text says thousands, millions or the like without a figure before it, as "as follows (in
+    millions):"."""
     return ("illion" in text or "housand" in text or "000" in text) and _SCALE.search(text) is not None
 
 
@@ -101,8 +111,8 @@ def is_bold(element: etree._Element) -> bool:
 
 
 def read_rows(table: etree._Element) -> list[list[Cell]]:
-    """The rows of a table that show something, the pieces of each number merged; spans are resolved (a cell over
-    several rows stands in each of them)."""
+    """The rows of a table that show something, the pieces of each number merged; spans are resolved (a cell
+    over several rows stands in each of them)."""
     carried: list[tuple[int, Cell]] = []
     rows = []
     for tr in table.iter("tr"):
@@ -115,7 +125,7 @@ def read_rows(table: etree._Element) -> list[list[Cell]]:
             if len(td) or td.text:
                 if (css := td.get("style")) and read_style(css).hidden:
                     continue
-                text = clean(etree.tostring(td, method="text", encoding="unicode", with_tail=False))
+                text = clean(text_of(td))
             while column in taken:
                 column += 1
             end = column + (_span(span) if (span := td.get("colspan")) else 1)
@@ -150,8 +160,10 @@ def _merge(cells: list[Cell]) -> list[Cell]:
             if len(text) <= 4 and _CLOSING.fullmatch(text) and (text[0] == ")" or is_number(last.text)):
                 merged[-1] = last._replace(end=cell.end, text=last.text + text.replace(" ", ""))
                 continue
-            if len(last.text) <= 4 and _OPENING.fullmatch(last.text) and (
-                is_number(text) or is_number(last.text + text + ")")
+            if (
+                len(last.text) <= 4
+                and _OPENING.fullmatch(last.text)
+                and (is_number(text) or is_number(last.text + text + ")"))
             ):
                 merged[-1] = Cell(last.start, cell.end, last.text + text, cell.element)
                 continue
@@ -160,8 +172,8 @@ def _merge(cells: list[Cell]) -> list[Cell]:
 
 
 def columns_of(rows: list[list[Cell]]) -> list[tuple[int, int]]:
-    """The logical columns, as intervals of the grid from left to right: unions of overlapping cells, narrowest
-    first; a cell over two or more of them joins none."""
+    """The logical columns, as intervals of the grid from left to right: unions of overlapping cells,
+    narrowest first; a cell over two or more of them joins none."""
     columns: list[tuple[int, int]] = []
     intervals = {(cell.start, cell.end) for row in rows for cell in row}
     for start, end in sorted(intervals, key=lambda interval: (interval[1] - interval[0], interval)):
@@ -175,8 +187,8 @@ def columns_of(rows: list[list[Cell]]) -> list[tuple[int, int]]:
 
 
 class _Row(NamedTuple):
-    """A row on logical columns: each cell with the first and last column it covers; `label` is the text in the
-    first column alone, `values` are the cells beyond it."""
+    """A row on logical columns: each cell with the first and last column it covers; `label` is the text in
+    the first column alone, `values` are the cells beyond it."""
 
     label: str
     values: list[tuple[int, int, Cell]]
@@ -198,9 +210,9 @@ def _place(rows: list[list[Cell]], columns: list[tuple[int, int]]) -> list[_Row]
 
 
 def tables_of(element: etree._Element, rows: list[list[Cell]], scaled: bool) -> Iterator[Table]:
-    """The Markdown tables in a table element: more than one where a new header stands between its rows. `rows`
-    is what `read_rows` gives; `scaled` says that the scale of the figures stands just before the table. Where
-    it stands nowhere, the inline facts tell it."""
+    """The Markdown tables in a table element: more than one where a new header stands between its rows.
+    `rows` is what `read_rows` gives; `scaled` says that the scale of the figures stands just before the
+    table. Where it stands nowhere, the inline facts tell it."""
     columns = columns_of(rows)
     placed = _place(rows, columns)
     width = len(columns)
@@ -215,8 +227,17 @@ def tables_of(element: etree._Element, rows: list[list[Cell]], scaled: bool) -> 
     starts = _header_starts(placed, width, figures)
     for (start, body), (end, _) in pairwise([*starts, (len(placed), 0)]):
         header, caption = _header(placed[start:body], width)
-        yield _squeeze(Table(units + caption, header, [_body_row(row, width) for row in placed[body:end]]))
+        last = end
+        while last > body and _is_whole(placed[last - 1], width):
+            last -= 1
+        notes = [row.cells[0][2].text for row in placed[last:end]]
+        yield _squeeze(units + caption, header, [_body_row(row, width) for row in placed[body:last]], notes)
         units = []
+
+
+def _is_whole(row: _Row, width: int) -> bool:
+    """Whether a row is one cell over all columns."""
+    return width > 1 and row.cells[0][:2] == (0, width - 1)
 
 
 def _header_starts(rows: list[_Row], width: int, figures: set[int]) -> list[tuple[int, int]]:
@@ -241,13 +262,13 @@ def _header_starts(rows: list[_Row], width: int, figures: set[int]) -> list[tupl
 
 
 def _is_header(row: _Row, width: int, figures: set[int]) -> bool:
-    """Whether a row at the top belongs to the header: periods or words over the columns of figures, a title over
-    all columns, or units."""
+    """Whether a row at the top belongs to the header: periods or words over the columns of figures, a title
+    over all columns, or units."""
     values = row.values
     label = row.label
     if not values:
         return is_units(label)
-    if values[0][:2] == (0, width - 1):
+    if _is_whole(row, width):
         return True
     texts = [cell.text for _, _, cell in values]
     if any(is_number(text) and not _PERIOD.fullmatch(text) for text in texts):
@@ -260,7 +281,8 @@ def _is_header(row: _Row, width: int, figures: set[int]) -> bool:
 
 
 def _is_new_header(row: _Row) -> bool:
-    """Whether a row between others names the columns anew: two or more periods, or bold words, and no label."""
+    """Whether a row between others names the columns anew: two or more periods, or bold words, and no
+    label."""
     values = row.values
     if row.label or len(values) < 2 or values[0][0] == 0:
         return False
@@ -298,19 +320,21 @@ def _body_row(row: _Row, width: int) -> list[str]:
     return texts
 
 
-def _squeeze(table: Table) -> Table:
-    """Without columns that are empty below their header; a header whose figures stand one column to the right
-    goes to them."""
-    filled = [any(row[column] for row in table.rows) for column in range(len(table.header))]
-    header = list(table.header)
-    for column, text in enumerate(header[:-1]):
-        if text and not filled[column] and filled[column + 1] and not header[column + 1]:
-            header[column + 1] = text
+def _squeeze(caption: list[str], header: list[str], rows: list[list[str]], notes: list[str]) -> Table:
+    """The table without columns that are empty below their header; a header whose figures stand one column
+    to the right goes to them."""
+    filled = [any(row[column] for row in rows) for column in range(len(header))]
     if all(filled) or not any(filled):
-        return Table(table.caption, header, table.rows)
+        return Table(caption, header, rows, notes)
+    for column in range(len(header) - 1, 0, -1):
+        if not header[column] and filled[column] and not filled[column - 1]:
+            header[column] = header[column - 1]
     kept = [column for column, full in enumerate(filled) if full or column == 0]
     return Table(
-        table.caption, [header[column] for column in kept], [[row[column] for column in kept] for row in table.rows]
+        caption,
+        [header[column] for column in kept],
+        [[row[column] for column in kept] for row in rows],
+        notes,
     )
 
 

@@ -78,6 +78,11 @@ def clean(text: str) -> str:
     return text.translate(_CHARACTERS).strip()
 
 
+def text_of(element: etree._Element) -> str:
+    """All text within an element, as it stands."""
+    return etree.tostring(element, method="text", encoding="unicode", with_tail=False)
+
+
 def _windows_1252(error: UnicodeError) -> tuple[str, int]:
     """Error handler of the UTF-8 decoder: a byte that is not UTF-8 is read as Windows-1252."""
     assert isinstance(error, UnicodeDecodeError)
@@ -88,9 +93,11 @@ codecs.register_error("mintage-windows-1252", _windows_1252)
 
 
 def decode(data: bytes) -> str:
-    """The text of a page, in UTF-8 unless it says otherwise; bytes that are not UTF-8 are read as Windows-1252.
+    """The text of a page, in UTF-8 unless it says otherwise; bytes that are not UTF-8 are read as
+    Windows-1252.
 
-    So Windows-1252, Latin-1 and ASCII need no declaration, and a page that mixes them with UTF-8 comes out right.
+    So Windows-1252, Latin-1 and ASCII need no declaration, and a page that mixes them with UTF-8 comes out
+    right.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", errors="replace")
@@ -118,7 +125,7 @@ def parse(html: bytes | str) -> etree._Element | None:
 
 
 def without_header(html: bytes | str) -> str:
-    """The text of a page without its first `ix:header`, which is up to two thirds of a filing and not for readers."""
+    """The text of a page without its first `ix:header`: up to two thirds of a filing, none of it shown."""
     text = decode(html) if isinstance(html, bytes) else html
     start = text.find("<ix:header")
     end = text.find("</ix:header>", start) if start >= 0 else -1
@@ -146,8 +153,9 @@ def settle(root: etree._Element, drop: tuple[str, ...] = ()) -> None:
 
 
 def _mark_footnote(element: etree._Element) -> None:
-    """Write the raised text of an element as `SUPERSCRIPT(1)` where it is a footnote mark (1, a, (2), 1,2)."""
-    if SUPERSCRIPT in (text := "".join(element.itertext())):
+    """Write the raised text of an element as `SUPERSCRIPT(1)` where it is a footnote mark (1, a, (2),
+    1,2)."""
+    if SUPERSCRIPT in (text := text_of(element)):
         return
     if mark := _FOOTNOTE_MARK.fullmatch(clean(text)):
         for child in list(element):
