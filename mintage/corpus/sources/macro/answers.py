@@ -96,7 +96,8 @@ def each_row(
     """
     for answer in answers:
         try:
-            content, rows = rows_of(raw.body(answer))
+            content, found = rows_of(raw.body(answer))
+            rows = list(found)
         except MALFORMED as error:
             report.bad(file_name(answer), 1, reason(error))
             continue

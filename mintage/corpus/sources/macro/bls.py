@@ -94,7 +94,7 @@ def values_of(body: bytes) -> tuple[Mapping[str, Any], list[Any]]:
 def described(named: BlsSeries, content: Mapping[str, Any], point: Point) -> Series:
     """What a series is: the settings' words, and the catalogue's for what they leave open."""
     catalogue = content.get("catalog") or {}
-    adjustment = named.adjustment or str(catalogue.get("seasonality", "")).lower() or None
+    adjustment = named.adjustment or one_line(str(catalogue.get("seasonality") or "")).lower() or None
     return Series("bls", named.id, PROVIDER, named.title, named.unit, point.period.frequency, adjustment)
 
 

@@ -193,8 +193,7 @@ def series_of(entry: Mapping[str, Any]) -> Series:
 
 def rows_of(body: bytes) -> tuple[None, list[Any]]:
     """The rows of an answer."""
-    rows: list[Any] = load_json(body)["observations"]
-    return None, rows
+    return None, content_of("observations", body)["observations"]
 
 
 def reading_of(

@@ -136,6 +136,6 @@ def point_of(
 def described(table: TreasuryTable, meta: Mapping[str, Any], labels: tuple[str, ...]) -> Series:
     """What a series of a table is, in the API's words where the settings have none."""
     name = table.title or meta["labels"].get(table.value, table.value)
-    unit = table.unit or UNITS.get(meta["dataTypes"].get(table.value, ""), "pure")
-    title = ", ".join((one_line(name), *labels))
+    unit = table.unit or UNITS.get(str(meta["dataTypes"].get(table.value)), "pure")
+    title = ", ".join((one_line(str(name)), *labels))
     return Series("treasury", "/".join((identity(table), *labels)), PROVIDER, title, unit, table.frequency)

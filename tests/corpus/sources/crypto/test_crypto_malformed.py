@@ -59,7 +59,7 @@ def replaced(content: Any, at: tuple[Any, ...], value: Any) -> Any:
     return content
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.DataObject) -> None:
     broken = data.draw(st.sampled_from(range(len(STORED))))
@@ -75,7 +75,7 @@ def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.D
     assert {document.native_id.partition("/")[0] for document in documents} >= whole
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_a_damaged_archive_is_a_bad_answer(data: st.DataObject) -> None:
     body = archive("BTCUSDT-1d-2024-12")["BTCUSDT-1d-2024-12.zip"]

@@ -71,7 +71,7 @@ def replaced(content: Any, at: tuple[Any, ...], value: Any) -> Any:
     return content
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.DataObject) -> None:
     broken = data.draw(st.sampled_from(range(len(STORED))))
@@ -88,7 +88,7 @@ def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.D
     assert {document.native_id.partition("/")[0] for document in documents} >= whole - {spoiled}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(JSON)
 def test_an_answer_of_another_shape_is_refused_when_it_comes(content: Any) -> None:
     for rows_of in (bls.values_of, treasury.rows_of, world_bank.rows_of, ecb.rows_of):
