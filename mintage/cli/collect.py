@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mintage.cli.options import WORKSPACE, WorkspaceOption
+from mintage.cli.options import WORKSPACE, ReplayOption, WorkspaceOption
 
 
 def collect(
@@ -17,10 +16,7 @@ def collect(
     settings: Annotated[
         list[str], typer.Argument(metavar="KEY=VALUE", default_factory=list, help="The source's settings.")
     ],
-    replay: Annotated[
-        list[Path],
-        typer.Option(default_factory=list, help="A folder of recorded responses, in place of the network."),
-    ],
+    replay: ReplayOption,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
     """Fetch the documents of a source, or of all sources of a recipe; what is there already is not asked for
@@ -33,7 +29,8 @@ def collect(
     from mintage.workspace import Workspace
 
     sources, following = recipes.sources(what, settings)
-    collecting.run(sources, Workspace(workspace), replay, f"{following} -w {workspace}")
+    collecting.run(sources, Workspace(workspace), replay)
+    print(f"next: {following} -w {workspace}")
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mintage.cli.options import WORKSPACE, RecipeArgument, SetOption, WorkspaceOption
+from mintage.cli.options import WORKSPACE, RecipeArgument, ReplayOption, SetOption, WorkspaceOption
 from mintage.cli.stages import bring_up_to_date
 
 if TYPE_CHECKING:
@@ -21,12 +21,27 @@ app = typer.Typer(no_args_is_help=True, help="Build a corpus, and ask it questio
 
 
 @app.command()
-def build(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
-    """Read the recipe's sources into dated documents; find exact duplicates; keep bad rows out and count
-    them.
+def build(
+    recipe: RecipeArgument,
+    overrides: SetOption,
+    replay: ReplayOption,
+    workspace: WorkspaceOption = WORKSPACE,
+) -> None:
+    """Read the recipe's sources into dated documents; find duplicates; keep bad rows out and count them.
+
+    Sources that are fetched are read as `mintage collect` left them; with --replay they are collected first,
+    from recordings.
 
     Example: mintage corpus build recipes/fed-10m.yaml
     """
+    if replay:
+        from mintage import recipe as recipes
+        from mintage.pipeline import collecting
+        from mintage.workspace import Workspace
+
+        collecting.run(
+            recipes.load(recipe, overrides).corpus.settings().sources, Workspace(workspace), replay
+        )
     bring_up_to_date(recipe, workspace, overrides, "corpus")
 
 

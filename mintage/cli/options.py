@@ -23,4 +23,12 @@ SetOption = Annotated[
         help="Override a setting, e.g. pretrain.train.seed=2.",
     ),
 ]
+ReplayOption = Annotated[
+    list[Path],
+    typer.Option(
+        metavar="FOLDER",
+        default_factory=list,
+        help="Recorded responses (a folder with a MANIFEST.json) in place of the network.",
+    ),
+]
 WORKSPACE = Path("workspace")

@@ -20,12 +20,11 @@ from mintage.workspace import Workspace
 console = Console(highlight=False)
 
 
-def run(sources: Sequence[Source], workspace: Workspace, replay: list[Path], following: str) -> None:
+def run(sources: Sequence[Source], workspace: Workspace, replay: list[Path]) -> None:
     """Collect every source that has something to fetch, and say what came and what was refused.
 
     Args:
         replay: folders of recorded responses, used in place of the network.
-        following: the command to type next.
 
     Raises:
         MintageError: there is nothing to fetch, or a source has nothing at all after it.
@@ -36,7 +35,6 @@ def run(sources: Sequence[Source], workspace: Workspace, replay: list[Path], fol
     with workspace.lock():
         for source in collected:
             collect_source(source, workspace, Replay(replay) if replay else None)
-    console.print(f"next: {following}", soft_wrap=True, markup=False)
 
 
 def collect_source(source: Source, workspace: Workspace, replay: Replay | None) -> Account:

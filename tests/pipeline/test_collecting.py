@@ -1,0 +1,78 @@
+"""Collected once, built without the network, and nothing asked for twice: as a user runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from mintage import recipe as recipes
+from mintage.corpus import build, store
+from mintage.errors import MintageError
+from mintage.pipeline import collecting
+from mintage.workspace import Workspace
+
+WORDS = "A bond pays its coupon on fixed days, and its price falls when yields rise. "
+PAGE = f"<html><head><title>Bonds</title></head><body><article><p>{WORDS * 8}</p></article></body></html>"
+URL = "https://guides.example/bonds.html"
+SETTINGS = [
+    "name=guides",
+    "pages=[{url: 'https://guides.example/bonds.html', title: Bonds, licence: CC0-1.0, use: ship, "
+    "available_at: '2020-05-04'}]",
+]
+
+
+@pytest.fixture
+def recordings(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / "bonds.html").write_text(PAGE)
+    entry = {"url": URL, "file": "bonds.html", "sha256": hashlib.sha256(PAGE.encode()).hexdigest()}
+    (folder / "MANIFEST.json").write_text(json.dumps([entry]))
+    return folder
+
+
+def test_a_source_is_collected_once_and_built_from_what_was_stored(
+    tmp_path: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = Workspace(tmp_path / "workspace")
+    sources, _ = recipes.sources("education", SETTINGS)
+    collecting.run(sources, workspace, [recordings])
+    assert "1 fetched" in capsys.readouterr().out
+    collecting.run(sources, workspace, [recordings])
+    assert "0 fetched (0.0 MB), 1 unchanged, 0 refused" in capsys.readouterr().out
+
+    (recordings / "bonds.html").unlink()  # nothing but the raw store is read from here on
+    settings = build.CorpusSettings(sources, "ship")
+    (tmp_path / "corpus").mkdir()
+    summary = build.build(settings, tmp_path / "corpus", raw=workspace.raw())
+    (document,) = store.view(tmp_path / "corpus", None, "ship")
+    assert summary.documents == 1 and "coupon on fixed days" in document.text
+    assert document.raw_sha256 == hashlib.sha256(PAGE.encode()).hexdigest() and document.url == URL
+    assert set(build.inputs(settings, workspace.raw())) == {"guides/answers.jsonl"}
+
+
+def test_what_was_never_collected_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    sources, _ = recipes.sources("education", SETTINGS)
+    with pytest.raises(MintageError, match="guides; run `mintage collect RECIPE` first"):
+        build.build(build.CorpusSettings(sources), tmp_path, raw=tmp_path)
+
+
+def test_a_source_that_gives_nothing_is_an_error_with_its_reason(tmp_path: Path, recordings: Path) -> None:
+    pages = SETTINGS[1].replace("bonds.html", "stocks.html")
+    sources, _ = recipes.sources("education", ["name=guides", pages])
+    with pytest.raises(MintageError, match=r"guides: nothing was collected: .*not among the recorded"):
+        collecting.run(sources, Workspace(tmp_path / "workspace"), [recordings])
+
+
+def test_a_wrong_key_of_a_source_names_the_nearest() -> None:
+    with pytest.raises(MintageError, match=r"education\.pagez: unknown key, did you mean pages\?"):
+        recipes.sources("education", ["pagez=[]"])
+
+
+def test_a_recipe_without_a_collected_source_says_so(tmp_path: Path) -> None:
+    sources, _ = recipes.sources("sandbox", [])
+    with pytest.raises(MintageError, match="no source of the recipe is fetched"):
+        collecting.run(sources, Workspace(tmp_path), [])
