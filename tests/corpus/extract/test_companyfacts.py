@@ -241,6 +241,27 @@ def test_no_text_bears_a_name_that_the_company_took_later() -> None:
     assert "New Inc." in second.text
 
 
+def test_two_tags_of_one_label_are_told_apart_and_a_later_third_changes_nothing() -> None:
+    def answer(**tags: dict[str, Any]) -> bytes:
+        facts = {tag: {"label": "Other Assets", "units": {"USD": [one]}} for tag, one in tags.items()}
+        return json.dumps({"cik": 7, "entityName": "Acme Inc.", "facts": {"us-gaap": facts}}).encode()
+
+    (both,) = made(answer(OtherGains=entry(5_000_000), OtherLosses=entry(6_000_000)))
+    assert "[OtherGains]" in both.text and "[OtherLosses]" in both.text
+    (alone,) = made(answer(OtherGains=entry(5_000_000)))
+    assert "[" not in alone.text
+    later = entry(6_000_000, 2, "2020-07-01")
+    assert made(answer(OtherGains=entry(5_000_000), OtherLosses=later))[0] == alone
+
+
+def test_two_periods_of_one_length_and_end_are_told_apart() -> None:
+    spans = [entry(5, start="2019-01-01"), entry(6, start="2018-12-31")]
+    for serial in range(12):  # until each of the three forms was drawn
+        accession = f"0000000007-20-{serial:06d}"
+        (document,) = made(small(*({**one, "accn": accession} for one in spans), tag="GrossProfit"))
+        assert "2019-01-01" in document.text and "2018-12-31" in document.text
+
+
 def test_a_share_is_written_in_percent_and_only_a_share() -> None:
     (share,) = made(small(entry(0.312), tag="EffectiveIncomeTaxRateContinuingOperations", unit="pure"))
     (more,) = made(small(entry(3.85), tag="LeaseDiscountRatePercent", unit="pure"))
