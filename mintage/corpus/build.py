@@ -123,7 +123,7 @@ def build(
     repeated = refine(directory)
     groups = count(directory)
     written = {group["source"] for group in groups}
-    reports = {name: report for name, report in reports.items() if name in written or report != SourceReport()}
+    reports = {name: each for name, each in reports.items() if name in written or each != SourceReport()}
     write_sources(directory, groups, reports, repeated)
     return summarise(settings.use, groups, reports)
 

@@ -1,4 +1,4 @@
-"""Rows out of files: txt, md, html, jsonl, csv and parquet, plain or compressed, streamed within a fixed memory."""
+"""Rows out of files: txt, md, html, jsonl, csv and parquet, plain or compressed, in a fixed memory."""
 
 from __future__ import annotations
 
