@@ -78,12 +78,13 @@ class MarketsSource:
     summaries to write; `since_listing` adds the performance since the first bar at the end of each year.
     `licence` and `use` are yours to state for the files at hand.
 
-    `yfinance` lets `mintage collect` ask Yahoo for the universe's symbols and put the files into `path`. It
-    is unofficial, for personal use under Yahoo's terms, and so cannot go with `use: ship`.
+    `yfinance`, in place of `path`, has `mintage collect` ask Yahoo for the universe's symbols by that
+    package. It is unofficial, for personal use under Yahoo's terms, and so cannot go with `use: ship`; a
+    symbol that is there already is asked for again by `collect`, and the newest answer is read.
     """
 
     name: str = "markets"
-    path: str
+    path: str | None = None
     licence: str
     use: Literal["ship", "local", "evaluate", "none"] = "local"
     columns: Columns = field(default_factory=Columns)
@@ -96,6 +97,10 @@ class MarketsSource:
     yfinance: bool = False
 
     def __post_init__(self) -> None:
+        if (self.path is None) != self.yfinance:
+            raise ValueError(
+                f"{self.name}: give the price files by `path`, or say `yfinance: true`, not both"
+            )
         if self.yfinance and self.universe is None:
             raise ValueError(f"{self.name}: yfinance needs a universe file that names the symbols to ask for")
         if self.yfinance and self.use == "ship":

@@ -3,8 +3,8 @@ sector tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from mintage.corpus.document import Document
 from mintage.corpus.sources.files import FilesSource, find_files
 from mintage.corpus.sources.markets.bars import Bars, FileBar, as_traded, daily_close, read_file
 from mintage.corpus.sources.markets.periods import Summary, periods, returns, since_first, summary
-from mintage.corpus.sources.markets.quality import findings
+from mintage.corpus.sources.markets.quality import WEEK_DAYS, findings
 from mintage.corpus.sources.markets.sectors import Sectors, SectorTable
 from mintage.corpus.sources.markets.settings import Columns, Market, MarketsSource
 from mintage.corpus.sources.markets.text import since_first_text, summary_text
@@ -28,11 +28,12 @@ TITLES = {"month": "monthly summary", "quarter": "quarterly summary", "year": "y
 
 @dataclass(frozen=True)
 class SymbolBars:
-    """A symbol's bars as traded, what is known of it, and the file that they came from."""
+    """A symbol's bars as traded, what is known of it, and the file or address that they came from."""
 
     listing: Listing
     bars: Bars
     raw: RawFile
+    url: str | None = None
 
 
 def price_files(path: str, name: str) -> list[tuple[Path, str]]:
@@ -49,13 +50,25 @@ def price_files(path: str, name: str) -> list[tuple[Path, str]]:
 
 
 def files(settings: MarketsSource) -> list[tuple[Path, str]]:
-    """Every file that a build reads: the prices and the universe."""
-    universe = settings.universe
+    """Every file of the user's that a build reads: the prices and the universe."""
+    prices = [] if settings.path is None else price_files(settings.path, settings.name)
+    return with_universe(prices, settings.universe)
+
+
+def with_universe(prices: list[tuple[Path, str]], universe: str | None) -> list[tuple[Path, str]]:
+    """The price files, with the universe's file before them if there is one."""
     if universe is None:
-        return price_files(settings.path, settings.name)
+        return prices
     own = Path(universe).expanduser()
-    prices = [(file, name) for file, name in price_files(settings.path, settings.name) if file != own]
-    return [(own, own.name), *prices]
+    return [(own, own.name), *((file, name) for file, name in prices if file != own)]
+
+
+def listings_of(universe: str, market: Market, report: SourceReport) -> dict[str, Listing]:
+    """The universe's listings by symbol; its file is noted in the report."""
+    own = Path(universe).expanduser()
+    listings = read_universe(own, market, report)
+    report.files.append(RawFile(own.name, file_sha256(own), own.stat().st_size))
+    return listings
 
 
 def read_bars(
@@ -70,12 +83,8 @@ def read_bars(
 ) -> Iterator[SymbolBars]:
     """The symbols below a path, one in memory at a time (a file of many symbols: that file's). What looks
     wrong is counted in the report and left out; with a universe, so are symbols that it does not name."""
-    listings = None
-    own = None
-    if universe is not None:
-        own = Path(universe).expanduser()
-        report.files.append(RawFile(own.name, file_sha256(own), own.stat().st_size))
-        listings = read_universe(own, market, report)
+    listings = None if universe is None else listings_of(universe, market, report)
+    own = None if universe is None else Path(universe).expanduser()
     for file, file_name in price_files(path, name):
         if file == own:
             continue
@@ -118,8 +127,9 @@ def read(settings: MarketsSource, report: SourceReport) -> Iterator[Document]:
     Raises:
         MintageError: no file, or one that cannot be read at all.
     """
-    sectors = Sectors()
-    for symbol in read_bars(
+    if settings.path is None:
+        raise MintageError(f"{settings.name}: no `path` to read from; `yfinance` is collected first")
+    symbols = read_bars(
         settings.path,
         settings.name,
         settings.columns,
@@ -128,12 +138,20 @@ def read(settings: MarketsSource, report: SourceReport) -> Iterator[Document]:
         settings.market,
         settings.universe,
         report,
-    ):
-        by_day, problem = one_a_day(symbol.bars)
+    )
+    yield from documents(settings, symbols, report)
+
+
+def documents(
+    settings: MarketsSource, symbols: Iterable[SymbolBars], report: SourceReport
+) -> Iterator[Document]:
+    """The documents of symbols one by one, then the sector tables."""
+    sectors = Sectors()
+    for symbol in symbols:
+        problem = not_daily(symbol.bars)
         if problem is not None:
             report.bad(symbol.raw.file, 1, f"{symbol.listing.symbol}: {problem}")
             continue
-        symbol = replace(symbol, bars=by_day)
         daily = returns(symbol.bars)
         listed = symbol.listing.listed
         summaries = [
@@ -151,15 +169,15 @@ def read(settings: MarketsSource, report: SourceReport) -> Iterator[Document]:
         yield sector_document(settings, table)
 
 
-def one_a_day(bars: Bars) -> tuple[Bars, str | None]:
-    """The bars, and why they are not daily ones, if they are not."""
+def not_daily(bars: Bars) -> str | None:
+    """Why the bars are not daily ones, if they are not."""
     days = {moment.date() for moment in bars.times}
     if len(days) < len(bars):
-        return bars, "several bars a day; this source reads daily bars, `patterns` reads shorter ones"
+        return "several bars a day; this source reads daily bars, `patterns` reads shorter ones"
     span = (bars.times[-1] - bars.times[0]).days
-    if len(bars) > 5 and span / (len(bars) - 1) > 4:
-        return bars, "bars further apart than days; this source reads daily bars"
-    return bars, None
+    if len(bars) > 5 and span / (len(bars) - 1) > WEEK_DAYS:
+        return "bars further apart than days; this source reads daily bars"
+    return None
 
 
 def complete_at(symbol: SymbolBars, index: int) -> datetime:
@@ -181,6 +199,7 @@ def document(
         date_precision="minute",
         period_end=symbol.bars.times[last].date(),
         entities=[("ticker", symbol.listing.symbol)],
+        url=symbol.url,
         raw_sha256=symbol.raw.sha256,
         raw_file=symbol.raw.file,
         licence=settings.licence,

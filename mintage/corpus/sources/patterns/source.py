@@ -13,7 +13,7 @@ from mintage.corpus.document import Document
 from mintage.corpus.sources.dates import in_utc
 from mintage.corpus.sources.markets.bars import Bars, daily_close
 from mintage.corpus.sources.markets.settings import Market
-from mintage.corpus.sources.markets.source import SymbolBars, price_files, read_bars
+from mintage.corpus.sources.markets.source import SymbolBars, price_files, read_bars, with_universe
 from mintage.corpus.sources.patterns.crosses import indicators_of
 from mintage.corpus.sources.patterns.readings import readings_of
 from mintage.corpus.sources.patterns.series import Reading, series_of
@@ -24,11 +24,7 @@ from mintage.corpus.sources.report import SourceReport
 
 def files(settings: PatternsSource) -> list[tuple[Path, str]]:
     """Every file that a build reads: the prices, and the universe if there is one."""
-    if settings.universe is None:
-        return price_files(settings.path, settings.name)
-    own = Path(settings.universe).expanduser()
-    prices = [(file, name) for file, name in price_files(settings.path, settings.name) if file != own]
-    return [(own, own.name), *prices]
+    return with_universe(price_files(settings.path, settings.name), settings.universe)
 
 
 def read(settings: PatternsSource, report: SourceReport) -> Iterator[Document]:

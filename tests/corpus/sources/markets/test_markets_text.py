@@ -351,9 +351,11 @@ def test_bars_that_are_not_daily_are_refused_with_a_reason(tmp_path, step):
 
 def test_settings_that_cannot_work_are_refused():
     with pytest.raises(ValueError, match="universe"):
-        MarketsSource(path="x", licence="x", yfinance=True)
+        MarketsSource(licence="x", yfinance=True)
     with pytest.raises(ValueError, match="ship"):
-        MarketsSource(path="x", licence="x", yfinance=True, universe="u.csv", use="ship")
+        MarketsSource(licence="x", yfinance=True, universe="u.csv", use="ship")
+    with pytest.raises(ValueError, match="not both"):
+        MarketsSource(path="x", licence="x", yfinance=True, universe="u.csv")
     with pytest.raises(ValueError, match="zone"):
         Market(zone="Mars/Olympus")
     with pytest.raises(ValueError, match="close"):
