@@ -94,7 +94,8 @@ class _Walk:
         self._blocks: list[Block] = []
         self._parts: list[str] = []
         self._faces: set[tuple[bool, bool]] = set()
-        self._lists: list[str] = []
+        self._lists: list[int | None] = []
+        self._mark = ""
         self._broken = False
 
     def blocks(self, root: etree._Element) -> list[Block]:
@@ -136,7 +137,9 @@ class _Walk:
         if tag == "hr" or style.page_break:
             self._blocks.append(PAGE)
         if tag == "ul" or tag == "ol":
-            self._lists.append(tag)
+            self._lists.append(0 if tag == "ol" else None)
+        elif tag == "li":
+            self._mark = self._next_mark()
         if tag == "pre":
             self._preformatted(element)
         return tag == "pre" or (tag == "table" and self._table(element))
@@ -170,11 +173,19 @@ class _Walk:
         tag = element.tag if element is not None else ""
         if tag in _HEADINGS:
             self._blocks.append(Block("heading", text, _HEADINGS[tag]))
-        elif self._lists and tag in ("li", "p", "div"):
-            mark = "" if text[0] in _BULLETS or (self._lists[-1] == "ol" and _MARK.match(text)) else "- "
-            self._blocks.append(Block("item", mark + _bulleted(text), len(self._lists) - 1))
+        elif self._mark:
+            text = _bulleted(text) if text[0] in _BULLETS else self._mark + text
+            self._blocks.append(Block("item", text, max(len(self._lists) - 1, 0)))
+            self._mark = ""
         else:
             self._paragraph(text, bold, slanted)
+
+    def _next_mark(self) -> str:
+        """What stands before the next list item: a hyphen, or its number in an ordered list."""
+        if not self._lists or (count := self._lists[-1]) is None:
+            return "- "
+        self._lists[-1] = count + 1
+        return f"{count + 1}. "
 
     def _paragraph(self, text: str, bold: bool, slanted: bool) -> None:
         """A heading, a list item or a paragraph, by its form."""

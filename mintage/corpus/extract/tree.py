@@ -22,6 +22,17 @@ NEVER_TEXT = ("ix:header", "head", "script", "style", "noscript", "template", "t
 
 _STYLED = ("span", "font", "div", "p", "tr", "table", "sup", "br", "li")
 _DECLARED = re.compile(rb"(?:charset|encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_READ_AS_UTF_8 = (
+    "utf-8",
+    "utf8",
+    "ascii",
+    "us-ascii",
+    "iso-8859-1",
+    "latin1",
+    "latin-1",
+    "windows-1252",
+    "cp1252",
+)
 _FOOTNOTE_MARK = re.compile(r"\(?((?:\d{1,2}|[a-z])(?:\s*,\s*(?:\d{1,2}|[a-z]))*)\)?")
 _NOT_CSS_SPACE = {ord(" "): None, ord("\n"): None, ord("\t"): None, ord("\r"): None}
 
@@ -103,7 +114,7 @@ def decode(data: bytes) -> str:
         return data.decode("utf-16", errors="replace")
     declared = _DECLARED.search(data, 0, 2048)
     name = declared[1].decode("ascii", errors="replace").lower() if declared else "utf-8"
-    if not name.startswith(("utf-8", "utf8", "ascii", "us-ascii", "iso-8859-1", "windows-1252", "latin")):
+    if name not in _READ_AS_UTF_8:
         try:
             return data.decode(name)
         except (LookupError, UnicodeError):
