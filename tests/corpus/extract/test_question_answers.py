@@ -114,6 +114,10 @@ def test_every_answer_is_what_its_program_gives_on_figures_of_one_filing(shared_
         result, operands = result_of(about["program"])
         known = {figure.value for figure in shown} | {Decimal(100), Decimal(3)}
         assert set(operands) <= known, document.native_id
+        assert not re.search(
+            r"[-+*/x] -", about["program"] + reply
+        )  # a minus after a sign stands in brackets
+        assert "/ (-" not in about["program"] and "/ 0 " not in about["program"]  # no ratio to such a base
         answer, kind = about["answer"], document.title
         kinds[kind] += 1
         assert answer in reply and "latest" not in reply
