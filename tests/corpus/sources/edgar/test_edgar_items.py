@@ -143,6 +143,19 @@ def test_an_amendment_may_have_a_single_item_and_a_report_may_not() -> None:
     assert cut(text, "10-K") == []
 
 
+def test_a_table_of_contents_alone_does_not_cut_a_report_without_headings() -> None:
+    contents = """Item 1. Financial Statements ..... 3
+Balance Sheets ..... 4
+Item 2. Management's Discussion | 12 |
+Overview | 13 |
+Item 3. Quantitative Disclosures F-20
+Rates F-21
+Item 4. Controls 30-31
+Changes 31
+"""
+    assert cut(contents + "\nThe quarter was good.\n" * 100, "10-Q") == []
+
+
 def test_statements_behind_the_signatures_are_apart() -> None:
     text = ANNUAL + "\n# Report of Independent Registered Public Accounting Firm\n\nWe have audited.\n"
     assert keys(text, "10-K")[-3:] == ["item8", "signatures", "statements"]
