@@ -25,13 +25,14 @@ COMPANY_YEAR = re.compile(r"(?:Single_|Double_)?([A-Z.]+)/(\d{4})/")
 class Item:
     """One item of a benchmark set.
 
-    `sentences` are what the set asks about, word by word, however short; `passages` are its paragraphs and
-    questions; `tables` are rows of cells. `company` is a ticker and `year` a fiscal year, where the set says.
+    `sentences` are what the set asks about, word by word, however short; `questions` and `passages` are what
+    it asks and the paragraphs it asks about; `tables` are rows of cells. `company` is a ticker and `year` a fiscal year, where the set says.
     """
 
     benchmark: str
     id: str
     sentences: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
     passages: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     company: str | None = None
@@ -67,15 +68,16 @@ def read_finqa(path: Path) -> Iterator[Item]:
     rows = json.loads(text) if text.lstrip().startswith("[") else map(json.loads, text.splitlines())
     for number, row in enumerate(rows):
         if "qa" in row:
-            passages = [*row["pre_text"], *row["post_text"], row["qa"]["question"]]
+            passages, question = [*row["pre_text"], *row["post_text"]], row["qa"]["question"]
             identity = str(row["id"])
         else:
-            passages = [*row["context"].split("\n"), row["question"]]
+            passages, question = row["context"].split("\n"), row["question"]
             identity = f"{path.stem}/{row.get('idx', number)}"
         company, year = company_year(identity)
         yield Item(
             "finqa",
             identity,
+            questions=(question,),
             passages=tuple(passages),
             tables=(as_table(row["table"]),),
             company=company,
@@ -95,7 +97,8 @@ def read_convfinqa(path: Path) -> Iterator[Item]:
         yield Item(
             "convfinqa",
             row["id"],
-            passages=(row["doc"]["pre_text"], row["doc"]["post_text"], turns),
+            questions=(turns,),
+            passages=(row["doc"]["pre_text"], row["doc"]["post_text"]),
             tables=(as_table(table),),
             company=company,
             year=year,
@@ -110,7 +113,8 @@ def read_tatqa(path: Path) -> Iterator[Item]:
         yield Item(
             "tatqa",
             row["table"]["uid"],
-            passages=(*paragraphs, *questions),
+            questions=tuple(questions),
+            passages=tuple(paragraphs),
             tables=(as_table(row["table"]["table"]),),
         )
 

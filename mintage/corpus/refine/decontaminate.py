@@ -1,7 +1,7 @@
 """Which documents hold items of a benchmark set; written as the attribute `decontamination`.
 
-An item is cut into units: a passage, a sentence, a table read by rows or by columns, the rows of a table, its
-columns. A unit is a set of grams: runs of 13 words, or of figures. A document holds a unit when it holds the
+An item is cut into units: a question, a passage with a figure in it, a sentence, a table read by rows or by
+columns, the rows of a table, its columns. A unit is a set of grams: runs of 13 words, or of figures. A document holds a unit when it holds the
 share of its grams that the settings ask for, and an item when it holds one of its units. Shorter passages are
 one gram each, those of a few words only where they stand alone in a line or sentence, for "gold prices fall"
 inside a sentence is nobody's item. Grams of figures know nothing of words, so a table is found however it is
@@ -39,10 +39,11 @@ DECONTAMINATION_SCHEMA = pa.schema([("doc_id", pa.string()), ("matches", pa.list
 
 GRAM_WORDS = 13
 LEAST_WORDS = 8  # of a passage that counts wherever it stands
+LEAST_TOGETHER = 40  # of passages without a figure
 LEAST_ALONE = 4  # of a sentence that counts where it stands alone; a shorter one must be the whole document
 GRAM_FIGURES = 5
 LEAST_FIGURES = 3
-LEAST_DIGITS = 8  # of a figure gram, all figures together
+LEAST_DIGITS = 12  # of a figure gram, all figures together
 BATCH_CHARACTERS = 1 << 20
 BITS = 22
 
@@ -164,11 +165,8 @@ def build_index(items: Sequence[Item], settings: DecontaminateSettings) -> Index
         units.append(Unit(item, kind, count, int(np.ceil(settings.share * count)), place))
 
     for number, item in enumerate(items):
-        tables = [text for table in item.tables for text in table_texts(table)]
-        for text, kind in [*((passage, TEXT) for passage in item.passages), *((t, TABLE) for t in tables)]:
-            hashes = words_of([text]).hashes
-            if len(hashes) >= LEAST_WORDS:
-                add(word_grams, number, kind, passage_grams(hashes))
+        for text, kind in recognisable(item):
+            add(word_grams, number, kind, passage_grams(words_of([text]).hashes))
         for sentence in item.sentences:
             hashes = words_of([sentence]).hashes
             place = ANYWHERE
@@ -185,6 +183,24 @@ def build_index(items: Sequence[Item], settings: DecontaminateSettings) -> Index
         if settings.company_years and item.company is not None and item.year is not None
     }
     return Index(list(items), units, lookups(word_grams), lookups(figure_grams), figure_ids, years)
+
+
+def recognisable(item: Item) -> Iterator[tuple[str, str]]:
+    """The texts of an item, and their kind, that nobody else writes: questions, passages with a figure, all
+    passages together, and tables. A heading or a legal phrase alone stands in every annual report."""
+    for question in item.questions:
+        if len(question.split()) >= LEAST_WORDS:
+            yield question, TEXT
+    for passage in item.passages:
+        if len(passage.split()) >= LEAST_WORDS and telling_figures(passage):
+            yield passage, TEXT
+    together = " ".join(item.passages)
+    if len(together.split()) >= LEAST_TOGETHER:
+        yield together, TEXT
+    for table in item.tables:
+        for text in table_texts(table):
+            if len(text.split()) >= LEAST_WORDS:
+                yield text, TABLE
 
 
 def passage_grams(hashes: np.ndarray) -> dict[int, np.ndarray]:
@@ -230,9 +246,10 @@ def columns_of(table: Table) -> Table:
 
 def runs(streams: Sequence[Sequence[str]], figure_ids: dict[str, int]) -> dict[int, np.ndarray]:
     """The runs of `GRAM_FIGURES` neighbours in streams of figures, or of all of a shorter stream, by length;
-    those of `LEAST_DIGITS` and more."""
+    those of `LEAST_DIGITS` and more. A figure that is repeated at once counts once: "-168 ( 168 )"."""
     gathered: dict[int, list[np.ndarray]] = {}
-    for stream in streams:
+    for repeating in streams:
+        stream = [figure for figure, _ in itertools.groupby(repeating)]
         length = min(len(stream), GRAM_FIGURES)
         if length < LEAST_FIGURES:
             continue
@@ -297,7 +314,10 @@ def find(index: Index, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
         for lookup in index.words
         for hit in look_up(index, lookup, words.hashes, words.bounds, text_of_word, words)
     ]
-    streams = [[index.figure_ids.get(figure, 0) for figure in telling_figures(text)] for text in texts]
+    streams = [
+        [index.figure_ids.get(figure, 0) for figure, _ in itertools.groupby(telling_figures(text))]
+        for text in texts
+    ]
     bounds = np.cumsum([0, *map(len, streams)])
     figures = np.array([figure for stream in streams for figure in stream], np.uint64)
     text_of_figure = np.repeat(np.arange(len(texts)), np.diff(bounds))
