@@ -188,10 +188,14 @@ class _Walk:
         return f"{count + 1}. "
 
     def _paragraph(self, text: str, bold: bool, slanted: bool) -> None:
-        """A heading, a list item or a paragraph, by its form."""
+        """A heading, a list item or a paragraph, by its form; a mark alone belongs to what comes next."""
         if glued := _GLUED_MARK.match(text):
             text = f"{glued[0]} {text[glued.end() :]}"
-        if text[0] in _BULLETS:
+        if all(character in _BULLETS for character in text):
+            self._mark = "- "
+        elif _MARK.fullmatch(text):
+            self._mark = f"{text} "
+        elif text[0] in _BULLETS:
             self._blocks.append(Block("item", _bulleted(text)))
         elif level := _heading_level(text, bold, slanted):
             self._blocks.append(Block("heading", text, level))

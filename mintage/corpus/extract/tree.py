@@ -34,13 +34,16 @@ _READ_AS_UTF_8 = (
     "cp1252",
 )
 _FOOTNOTE_MARK = re.compile(r"\(?((?:\d{1,2}|[a-z])(?:\s*,\s*(?:\d{1,2}|[a-z]))*)\)?")
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NOT_CSS_SPACE = {ord(" "): None, ord("\n"): None, ord("\t"): None, ord("\r"): None}
 
 # Windows-1252 characters written as references to control characters (&#146;), and characters without width.
 _CHARACTERS: dict[int, str | None] = {
     byte: bytes([byte]).decode("cp1252", errors="ignore") or None for byte in range(0x80, 0xA0)
 }
-_CHARACTERS |= dict.fromkeys((*range(0x20), 0x7F, 0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), None)
+_CHARACTERS |= dict.fromkeys(
+    (*range(0x20), 0x7F, 0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xFFFE, 0xFFFF), None
+)
 _UNWANTED = re.compile("[" + "".join(map(re.escape, map(chr, _CHARACTERS))) + "]")
 
 
@@ -156,7 +159,11 @@ def settle(root: etree._Element, drop: tuple[str, ...] = ()) -> None:
             element.tag = "hidden"
             hidden = True
         elif tag == "br" or tag == "div" or tag == "p" or tag == "li":
-            element.tail = f"\n{element.tail}" if element.tail else "\n"
+            tail = element.tail or ""
+            try:
+                element.tail = f"\n{tail}"
+            except ValueError:
+                element.tail = "\n" + _NOT_XML.sub(" ", tail)
         elif style.raised or tag == "sup":
             _mark_footnote(element)
     if hidden:

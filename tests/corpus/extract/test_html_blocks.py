@@ -47,8 +47,11 @@ def test_lists_keep_their_items_however_they_are_drawn() -> None:
         "<table><tr><td>•</td><td>three</td></tr><tr><td>●</td><td>four</td></tr></table>"
         "<ul><li>five<ul><li>six</li></ul></li></ul>"
         "<ol><li><p>seven</p></li><li>eight</li></ol>"
+        '<div><span>•</span><div style="display:inline">nine</div></div>'
     )
-    assert to_markdown(html) == ("- one;\n- two\n- three\n- four\n- five\n  - six\n1. seven\n2. eight\n")
+    assert to_markdown(html) == (
+        "- one;\n- two\n- three\n- four\n- five\n  - six\n1. seven\n2. eight\n- nine\n"
+    )
 
 
 def test_footnote_marks_stay_beside_what_they_mark_and_before_their_text() -> None:
@@ -176,6 +179,11 @@ def test_malformed_pages_never_raise(html: str) -> None:
         to_markdown(data)
         article(data)
         facts(data)
+
+
+@pytest.mark.parametrize("character", ["\x01", "\x0b", "\uffff", "&#1;", "&#xFFFE;", "&#x1F;"])
+def test_characters_that_xml_cannot_hold_are_dropped(character: str) -> None:
+    assert to_markdown(f"<p>a<br>{character}b</p>{character}") == "a b\n"
 
 
 @given(st.binary(max_size=200))

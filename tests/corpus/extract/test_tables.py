@@ -18,7 +18,7 @@ def table(*rows: str) -> str:
 SPACER = '<td colspan="3"></td>'
 HEADER = (
     f'<td colspan="3"></td><td colspan="3">2024</td>{SPACER}<td colspan="3">2023</td>',
-    f'<td colspan="3"></td><td colspan="9">(in millions)</td>',
+    '<td colspan="3"></td><td colspan="9">(in millions)</td>',
 )
 
 
