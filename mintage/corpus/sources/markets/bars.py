@@ -84,6 +84,8 @@ class Bars:
     def factor(self, of: datetime, known: datetime) -> Decimal:
         """What a price of the moment `of` is divided by to compare with prices of the moment `known`: the
         product of the splits after `of` and not after `known`. Splits after `known` never matter."""
+        if not self.splits:
+            return Decimal(1)
         before = bisect_right(self.splits, of, key=lambda event: event.time)
         until = bisect_right(self.splits, known, key=lambda event: event.time)
         if before == until:
@@ -94,6 +96,8 @@ class Bars:
     def price(self, index: int, what: Price, known: int) -> Decimal:
         """A price of bar `index` in the terms of bar `known`; unrounded where a split lies between them."""
         value: Decimal = getattr(self, what)[index]
+        if not self.splits:
+            return value
         factor = self.factor(self.times[index], self.times[known])
         if factor == 1:
             return value

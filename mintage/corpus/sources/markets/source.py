@@ -60,7 +60,8 @@ def with_universe(prices: list[tuple[Path, str]], universe: str | None) -> list[
     if universe is None:
         return prices
     own = Path(universe).expanduser()
-    return [(own, own.name), *((file, name) for file, name in prices if file != own)]
+    others = [(file, name) for file, name in prices if file.resolve() != own.resolve()]
+    return [(own, own.name), *others]
 
 
 def listings_of(universe: str, market: Market, report: SourceReport) -> dict[str, Listing]:
@@ -84,9 +85,9 @@ def read_bars(
     """The symbols below a path, one in memory at a time (a file of many symbols: that file's). What looks
     wrong is counted in the report and left out; with a universe, so are symbols that it does not name."""
     listings = None if universe is None else listings_of(universe, market, report)
-    own = None if universe is None else Path(universe).expanduser()
+    own = None if universe is None else Path(universe).expanduser().resolve()
     for file, file_name in price_files(path, name):
-        if file == own:
+        if file.resolve() == own:
             continue
         if file.stat().st_size == 0:
             report.bad(file_name, 1, "the file is empty")

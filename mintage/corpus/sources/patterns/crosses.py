@@ -36,7 +36,7 @@ def indicators_of(series: Series) -> Indicators:
     vwap = None
     if series.volume is not None:
         price = indicators.typical_price(high, low, close)
-        if intraday(series):
+        if series.intraday:
             vwap = indicators.session_vwap(price, series.volume, series.session)
         else:
             vwap = indicators.rolling_vwap(price, series.volume)
@@ -49,11 +49,6 @@ def indicators_of(series: Series) -> Indicators:
         vwap=vwap,
         averages={period: indicators.simple_average(close, period) for period in AVERAGES},
     )
-
-
-def intraday(series: Series) -> bool:
-    """Whether the second bar already lies in the first one's session."""
-    return len(series) > 1 and bool(series.session[0] == series.session[1])
 
 
 def rises_above(values: np.ndarray, level: np.ndarray | float) -> list[int]:
@@ -97,7 +92,7 @@ def cross_readings(series: Series, found: Indicators) -> list[Reading]:
         columns = (("fast", first, True), ("slow", second, True))
         add(f"average_{fast}_{slow}_up", rises_above(first, second), *columns)
         add(f"average_{fast}_{slow}_down", falls_below(first, second), *columns)
-    if found.vwap is not None and not intraday(series):
+    if found.vwap is not None and not series.intraday:
         add("vwap_up", rises_above(close, found.vwap), ("vwap", found.vwap, True))
         add("vwap_down", falls_below(close, found.vwap), ("vwap", found.vwap, True))
     return readings

@@ -16,7 +16,7 @@ class Series:
 
     Prices are brought to the terms of the first bar by the splits so far (`factor` is their product up to
     each bar), so a split leaves no gap and a later split changes no earlier number. `session` numbers the
-    days.
+    days, and `intraday` says that bars are shorter than one.
     """
 
     open: np.ndarray
@@ -26,6 +26,7 @@ class Series:
     volume: np.ndarray | None
     session: np.ndarray
     factor: np.ndarray
+    intraday: bool = False
 
     def __len__(self) -> int:
         return len(self.close)
@@ -40,10 +41,11 @@ class Series:
             None if self.volume is None else self.volume[:count],
             self.session[:count],
             self.factor[:count],
+            self.intraday,
         )
 
 
-def series_of(bars: Bars) -> Series:
+def series_of(bars: Bars, intraday: bool = False) -> Series:
     """Bars as arrays."""
     factor = np.ones(len(bars))
     if bars.splits and len(bars):
@@ -57,6 +59,7 @@ def series_of(bars: Bars) -> Series:
         volume=None if bars.volume is None else np.array([float(each) for each in bars.volume]) / factor,
         session=np.array(days, dtype=int),
         factor=factor,
+        intraday=intraday,
     )
 
 

@@ -63,7 +63,7 @@ def wrong_length(bars: Bars, minutes: int | None) -> str | None:
 def symbol_documents(settings: PatternsSource, symbol: SymbolBars) -> Iterator[Document]:
     """The documents of one symbol."""
     bars, listing = symbol.bars, symbol.listing
-    series = series_of(bars)
+    series = series_of(bars, settings.bar_minutes is not None)
     indicators = indicators_of(series)
     sheet = Sheet(listing, bars, series, indicators, settings.price_places, settings.swing_bars)
     readings = readings_of(series, settings.swing_bars, settings.smallest_gap, indicators)

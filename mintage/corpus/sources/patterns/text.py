@@ -9,7 +9,7 @@ from decimal import Decimal
 from mintage.corpus.extract.figures import chosen, form_of, number, unit_words
 from mintage.corpus.sources.markets.bars import PRICES, Bars, Price, round_half_even
 from mintage.corpus.sources.markets.universe import Listing
-from mintage.corpus.sources.patterns.crosses import AVERAGES, Indicators, intraday
+from mintage.corpus.sources.patterns.crosses import AVERAGES, Indicators
 from mintage.corpus.sources.patterns.phrases import PHRASES, TITLES
 from mintage.corpus.sources.patterns.series import Reading, Series
 
@@ -24,12 +24,13 @@ class Sheet:
     ):
         self.listing, self.bars, self.series, self.indicators = listing, bars, series, indicators
         self.places, self.reach = places, reach
-        self.intraday = intraday(series)
 
     def time(self, bar: int) -> str:
         """A bar's stamp: its day, with the time where bars are shorter than a day."""
         return (
-            f"{self.bars.times[bar]:%Y-%m-%d %H:%M}" if self.intraday else f"{self.bars.times[bar]:%Y-%m-%d}"
+            f"{self.bars.times[bar]:%Y-%m-%d %H:%M}"
+            if self.series.intraday
+            else f"{self.bars.times[bar]:%Y-%m-%d}"
         )
 
     def level(self, value: float, known: int) -> str:
@@ -72,7 +73,7 @@ class Sheet:
         strength = (found.directional.adx, found.directional.plus, found.directional.minus)
         yield from self.defined("ADX(14), +DI, -DI", bar, tuple(float(x[bar]) for x in strength), index=True)
         if found.vwap is not None:
-            name = "VWAP of the day so far" if self.intraday else "VWAP of 20 bars"
+            name = "VWAP of the day so far" if self.series.intraday else "VWAP of 20 bars"
             yield from self.defined(name, bar, (float(found.vwap[bar]),))
         for period in AVERAGES:
             yield from self.defined(f"{period}-bar average", bar, (float(found.averages[period][bar]),))
@@ -94,7 +95,9 @@ def bar_text(identity: str, sheet: Sheet, bar: int, readings: list[Reading]) -> 
     when, name = sheet.time(bar), sheet.listing.label
     currency = sheet.listing.market.currency
     unit = "" if currency is None else f" Prices in {unit_words(currency)}."
-    if sheet.intraday:
+    if sheet.series.factor[bar] != 1:
+        unit += f" Earlier prices are adjusted for splits up to {when}."
+    if sheet.series.intraday:
         unit += f" Times are {sheet.listing.market.zone}."
     opening = ", ".join(f"{what} {sheet.price(bar, what, bar)}" for what in PRICES)
     measures = list(sheet.measures(bar))

@@ -25,7 +25,7 @@ def spy(shared_data) -> Series:
 
 @pytest.fixture(scope="module")
 def eurusd(shared_data) -> Series:
-    return series_of(bars_of(eurusd_source(shared_data)))
+    return series_of(bars_of(eurusd_source(shared_data)), intraday=True)
 
 
 def rewritten(series: Series, counts) -> list[int]:

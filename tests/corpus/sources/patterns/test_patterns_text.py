@@ -107,6 +107,16 @@ def test_an_intraday_reading_is_available_at_the_end_of_its_bar(euro_week):
     assert ended[0].available_at == documents[0].available_at - timedelta(minutes=15)
 
 
+def test_a_file_may_begin_with_the_last_bar_of_a_day(euro_week):
+    path = Path(euro_week.path)
+    lines = path.read_text().splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if " 23:45:00" in line)
+    path.write_text("".join([lines[0], *lines[first:]]))
+    documents = documents_of(euro_week)
+    assert all(re.search(r"/\d{4}-\d\d-\d\d \d\d:\d\d$", each.native_id) for each in documents)
+    assert any("VWAP of the day so far" in each.text for each in documents)
+
+
 def test_the_texts_vary_and_give_no_advice(spy):
     assert not [document.text for document in spy if ADVICE.search(document.text)]
     assert {"|---|" in each.text for each in spy} == {True, False}
