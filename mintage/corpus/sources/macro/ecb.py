@@ -102,14 +102,15 @@ def read(settings: MacroSource, raw: RawStore, report: SourceReport) -> Iterator
 def reading_of(
     settings: MacroSource, named: EcbSeries, content: None, row: Mapping[str, Any], answer: Answer
 ) -> Reading | None:
-    """A value and the day from which the portal had it; None for what is not a value with such a day."""
+    """A value and the day from which the portal had it (a row with the action Delete has none from that day
+    on); None for what ended on a day and began on none."""
     if None in row or None in row.values():
         raise ValueError("the row has more or fewer cells than the head")
     if row["KEY"] != f"{named.flow}.{named.key}":
         raise ValueError(f"a row of {row['KEY']!r}, which was not asked for")
     period = read_period(row["TIME_PERIOD"])
     since, until = row.get("VALID_FROM", ""), row.get("VALID_TO", "")
-    if row.get("ACTION") == "Delete" or (until and not since) or not in_years(settings, period):
+    if (until and not since) or not in_years(settings, period):
         return None
     refuse_future(period, answer)
     release = retrieval(answer)

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from mintage.corpus.extract.figures import FORMS
 from mintage.corpus.sources.crypto import binance, blockchain, coingecko, defillama, source
@@ -315,3 +318,10 @@ def test_the_source_asks_and_reads_through_its_own_functions(store: Collected) -
     assert source.user_agent(CryptoSource(contact="a@b.org")).endswith("(a@b.org)")
     assert set(source.RATES) >= {"data.binance.vision", "api.llama.fi"}
     assert store.documents(CryptoSource())[0] == []
+
+
+def test_the_recipe_of_the_guide_is_one() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "sources" / "crypto.md").read_text(encoding="utf-8")
+    recipe = yaml.safe_load(guide.split("```yaml\n")[1].split("```")[0])
+    (source,) = recipe["corpus"]["sources"]
+    assert TypeAdapter(CryptoSource).validate_python(source["crypto"]).contact == "you@example.org"

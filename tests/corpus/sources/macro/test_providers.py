@@ -7,9 +7,12 @@ import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
+from pydantic import TypeAdapter
 
 from mintage.corpus.document import Document
 from mintage.corpus.sources.macro import bls, ecb, treasury, world_bank
@@ -93,6 +96,30 @@ def test_a_revised_value_makes_a_document_that_supersedes_the_old(store: Collect
     assert list(figures_in(second.text).values())[1:] == [Decimal(157806), Decimal(158121), Decimal(158286)]
     assert "157,830 as of 2024-04-15" in second.text and "preliminary" in second.text
     assert len([document for document in documents if document.native_id.endswith("/2023")]) == 1
+
+
+def test_a_value_that_was_said_to_be_final_and_changed_is_dated_by_the_fetch_that_found_it(
+    store: Collected,
+) -> None:
+    final = BlsSeries(PAYROLLS.id, PAYROLLS.title, PAYROLLS.unit, None, final_after_days=10)
+    settings = MacroSource(bls=(final,))
+    store.collect(settings, Host({PAYROLLS.id: response("bls_payrolls.json")}))
+    store.collect(settings, Host({PAYROLLS.id: response("bls_payrolls_revised.json")}, now=LATER))
+    documents, _ = store.documents(settings)
+    for document in documents:
+        assert document.available_at is not None
+        assert ("157,806" in document.text) == (document.available_at == LATER)
+
+
+def test_a_value_that_the_portal_took_back_is_gone_from_that_day_on(store: Collected) -> None:
+    settings = MacroSource(ecb=(EcbSeries("EXR", "D.USD.EUR.SP00.A"),))
+    rows = response("ecb_exchange_rate.csv").decode().splitlines(keepends=True)
+    back = rows[2].replace("1.0811", "").replace("Replace,2024-03-28", "Delete,2024-04-05")
+    store.collect(settings, Host({"EXR": "".join([*rows[:3], back]).encode()}))
+    *_, known, gone = store.documents(settings)[0]
+    assert Decimal("1.0811") in figures_in(known.text).values()
+    assert list(figures_in(gone.text).values()) == [Decimal("1.0816"), None]
+    assert gone.available_at == datetime(2024, 4, 5, 21, 59, 59, 999999, tzinfo=UTC)
 
 
 def test_a_registered_user_gets_years_and_the_key_is_sent_but_not_stored(
@@ -377,3 +404,10 @@ def test_parsing_twice_gives_the_same_documents(store: Collected) -> None:
 def test_settings_that_cannot_be_meant_are_refused(settings: Callable[[], object]) -> None:
     with pytest.raises(ValueError):
         settings()
+
+
+def test_the_recipe_of_the_guide_is_one() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "sources" / "macro.md").read_text(encoding="utf-8")
+    recipe = yaml.safe_load(guide.split("```yaml\n")[1].split("```")[0])
+    (source,) = recipe["corpus"]["sources"]
+    assert TypeAdapter(MacroSource).validate_python(source["macro"]).contact == "you@example.org"
