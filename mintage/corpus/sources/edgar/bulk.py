@@ -34,7 +34,7 @@ class Archives:
         if settings.bulk is None:
             return
         folder = Path(settings.bulk)
-        wanted = ["submissions.zip"] + ["companyfacts.zip"] * ("facts" in settings.produce)
+        wanted = ["submissions.zip"] + ["companyfacts.zip"] * settings.figures
         for name in wanted:
             path = folder / name
             if settings.fetch_bulk and not (path.exists() and age_of(path) < FRESH):

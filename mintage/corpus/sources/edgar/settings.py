@@ -29,7 +29,8 @@ class EdgarSource:
     - `forms`: which forms, with their transition and older variants (10-KT, 10-K405, 10-QT); `amendments`
       takes the amendments (10-K/A) along, as documents of their own.
     - `since`, `until`: the filing days, both included.
-    - `produce`: `filings` for texts, `facts` for the figures of companyfacts.
+    - `produce`: `filings` for texts, `facts` for the figures of companyfacts, `questions` for questions and
+      exact answers about these figures (the source `NAME_questions`).
     - `contact`: an e-mail address, which EDGAR requires of every program that asks it for something.
     - `requests_per_second`: over all of the SEC's hosts together; the SEC allows 10.
     - `bulk`: a folder with the nightly archives submissions.zip and companyfacts.zip, from which indexes and
@@ -46,7 +47,7 @@ class EdgarSource:
     amendments: bool = True
     since: date | None = None
     until: date | None = None
-    produce: tuple[Literal["filings", "facts"], ...] = ("filings",)
+    produce: tuple[Literal["filings", "facts", "questions"], ...] = ("filings",)
     contact: str = ""
     requests_per_second: float = 5.0
     bulk: str | None = None
@@ -78,3 +79,8 @@ class EdgarSource:
             raise ValueError(f"{self.name}: contact {self.contact!r} has no e-mail address in it")
         if self.fetch_bulk and self.bulk is None:
             raise ValueError(f"{self.name}: fetch_bulk needs a folder to put the archives in: set bulk")
+
+    @property
+    def figures(self) -> bool:
+        """Whether anything is made of companyfacts."""
+        return "facts" in self.produce or "questions" in self.produce

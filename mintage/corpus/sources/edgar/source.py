@@ -45,7 +45,7 @@ def user_agent(settings: EdgarSource) -> str:
 def discover(settings: EdgarSource, fetch: Fetch) -> Iterator[Request]:
     """The filings and figures that the settings name. Indexes are asked for again, filings never."""
     archives = Archives(settings, fetch)
-    texts, figures = "filings" in settings.produce, "facts" in settings.produce
+    texts, figures = "filings" in settings.produce, settings.figures
     seen: set[str] = set()
     for filing in settings.filings:
         cik, accession = filing.split("/")
@@ -200,7 +200,7 @@ def parse(settings: EdgarSource, raw: RawStore, report: SourceReport) -> Iterato
             yield document
         if empty:
             report.bad(answer.url, 0, f"a {submission.form} without text")
-    if "facts" in settings.produce:
+    if settings.figures:
         yield from figure_documents(settings, raw, ciks, report)
 
 
@@ -278,28 +278,36 @@ def filing_documents(
 def figure_documents(
     settings: EdgarSource, raw: RawStore, ciks: set[str] | None, report: SourceReport
 ) -> Iterator[Document]:
-    """The documents of the stored companyfacts of the companies named."""
-    from mintage.corpus.extract import companyfacts
+    """What is made of the stored companyfacts of the companies named: facts, and questions about them."""
+    from mintage.corpus.extract import companyfacts, question_answers
     from mintage.corpus.extract.vintages import FormerName
 
+    writers = []
+    if "facts" in settings.produce:
+        writers.append((companyfacts.documents, settings.name, report))
+    if "questions" in settings.produce:
+        counted_once = SourceReport() if writers else report
+        writers.append((question_answers.documents, f"{settings.name}_questions", counted_once))
     for url in sorted(raw.newest):
         found = listing.COMPANYFACTS.fullmatch(url)
         if found is None or (ciks is not None and found[1] not in ciks):
             continue
         answer = raw.newest[url]
+        body = raw.body(answer)
         index = raw.newest.get(listing.submissions_url(found[1]))
         former = listing.former_names(raw.body(index)) if index else []
-        yield from companyfacts.documents(
-            raw.body(answer),
-            source=settings.name,
-            licence=settings.licence,
-            use=settings.use,
-            raw_sha256=answer.sha256,
-            url=url,
-            acceptance=acceptances_of(found[1], raw),
-            former_names=[FormerName(*name) for name in former],
-            report=report,
-        )
+        for write, source, counted in writers:
+            yield from write(
+                body,
+                source=source,
+                licence=settings.licence,
+                use=settings.use,
+                raw_sha256=answer.sha256,
+                url=url,
+                acceptance=acceptances_of(found[1], raw),
+                former_names=[FormerName(*name) for name in former],
+                report=counted,
+            )
 
 
 def acceptances_of(cik: str, raw: RawStore) -> dict[str, datetime]:

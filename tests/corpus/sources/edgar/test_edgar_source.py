@@ -449,6 +449,14 @@ def test_facts_are_dated_by_the_acceptance_of_their_filings(shared_data: Path, t
     assert {document.available_at for document in known} <= set(times.values())
 
 
+def test_questions_about_figures_are_a_source_of_their_own(shared_data: Path, tmp_path: Path) -> None:
+    settings = EdgarSource(companies=("1835632",), produce=("facts", "questions"))
+    collect(source.discover, settings, RawStore(tmp_path), Replay(recordings(shared_data)))
+    documents = list(source.parse(settings, RawStore(tmp_path), SourceReport()))
+    kinds = {(document.source, document.kind) for document in documents}
+    assert kinds == {("edgar", "facts"), ("edgar_questions", "chat")}
+
+
 def test_the_sample_index_with_its_continuation_file_is_read(shared_data: Path) -> None:
     folder = shared_data / "fixtures" / "sec_edgar_samples" / "sample_api_responses"
     body = (folder / "CIK0000320193.json").read_bytes()
