@@ -164,6 +164,12 @@ def source_documents(source: Source, raw: Path, reports: dict[str, SourceReport]
 
 def no_documents(source: Source, report: SourceReport) -> str:
     """Why a source gave no document, and what to mend."""
+    if is_collected(source):
+        why = f" The first bad one: {report.bad_row_examples[0]}." if report.bad_rows else ""
+        return (
+            f"{source.name}: nothing that was collected became a document.{why} "
+            "Correct the source's settings and run `mintage collect` again"
+        )
     path = getattr(source, "path", source.name)
     if report.bad_rows:
         return (
