@@ -26,7 +26,8 @@ class Item:
     """One item of a benchmark set.
 
     `sentences` are what the set asks about, word by word, however short; `questions` and `passages` are what
-    it asks and the paragraphs it asks about; `tables` are rows of cells. `company` is a ticker and `year` a fiscal year, where the set says.
+    it asks and the paragraphs it asks about; `tables` are rows of cells. `company` is a ticker and `year` a
+    fiscal year, where the set says.
     """
 
     benchmark: str

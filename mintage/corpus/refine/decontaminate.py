@@ -1,11 +1,12 @@
 """Which documents hold items of a benchmark set; written as the attribute `decontamination`.
 
 An item is cut into units: a question, a passage with a figure in it, a sentence, a table read by rows or by
-columns, the rows of a table, its columns. A unit is a set of grams: runs of 13 words, or of figures. A document holds a unit when it holds the
-share of its grams that the settings ask for, and an item when it holds one of its units. Shorter passages are
-one gram each, those of a few words only where they stand alone in a line or sentence, for "gold prices fall"
-inside a sentence is nobody's item. Grams of figures know nothing of words, so a table is found however it is
-laid out; years and small counts, of which labels are full, are left out of them.
+columns, the rows of a table, its columns. A unit is a set of grams: runs of 13 words, or of figures. A
+document holds a unit when it holds the share of its grams that the settings ask for, and an item when it
+holds one of its units. Shorter passages are one gram each, those of a few words only where they stand alone
+in a line or sentence, for "gold prices fall" inside a sentence is nobody's item. Grams of figures know
+nothing of words, so a table is found however it is laid out; years and small counts, of which labels are
+full, are left out of them.
 
 Numbers are never folded: a passage of another year's report, with other figures, is not the item.
 """
@@ -328,10 +329,10 @@ def find(index: Index, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
         counts[text, unit] = counts.get((text, unit), 0) + count
     best: list[dict[tuple[int, str], float]] = [{} for _ in texts]
     for (text, number), count in counts.items():
-        unit = index.units[number]
-        if count >= unit.need:
-            share = max(count / unit.grams, best[text].get((unit.item, unit.kind), 0.0))
-            best[text][unit.item, unit.kind] = share
+        found = index.units[number]
+        if count >= found.need:
+            share = max(count / found.grams, best[text].get((found.item, found.kind), 0.0))
+            best[text][found.item, found.kind] = share
     return [
         [
             {

@@ -65,7 +65,7 @@ def apply_filters(directory: Path, filters: Sequence[Filter]) -> tuple[Removed, 
         a hash, so they are picked blindly and always alike.
 
     Raises:
-        MintageError: an expression is not a Boolean one over the columns, or names a source that is not there.
+        MintageError: an expression is not a Boolean one over the columns, or a source is not there.
     """
     if not parts(directory, f"attributes/{QUALITY}"):
         raise MintageError(f"{directory}: no quality signals; run `mintage corpus tag` first")

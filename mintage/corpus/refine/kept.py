@@ -133,7 +133,8 @@ def name_graph(connection: duckdb.DuckDBPyConnection, directory: Path, scratch: 
                 select text_hash, other from edges union select other, text_hash from edges
             ), others as (
                 select both_ways.text_hash, list(numbers.number order by numbers.number) as others
-                from both_ways join numbers on both_ways.other = numbers.text_hash group by both_ways.text_hash
+                from both_ways join numbers on both_ways.other = numbers.text_hash
+                group by both_ways.text_hash
             )
             select text_hash, number, list_prepend(number, coalesce(others, [])) as neighbours
             from numbers left join others using (text_hash)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 BenchmarkSet = Literal["finqa", "convfinqa", "tatqa", "phrasebank", "headlines", "fiqa"]
@@ -79,8 +80,10 @@ class ScrubSettings:
         "registrant’s telephone",
         "investor relations",
         "investor contact",
+        "our telephone number",
         "media relations",
         "media contact",
+        "media inquiries",
         "press contact",
         "press office",
         "agent for service",
@@ -102,17 +105,53 @@ class ScrubSettings:
 
 
 @dataclass(frozen=True)
+class Component:
+    """A part of a mix: the documents of these sources and kinds (empty: of any) that became public on or
+    after the day `since` and before the day `until` (UTC). `weight` is its part of what is read; only the
+    ratios of weights matter."""
+
+    name: str
+    weight: float
+    sources: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight <= 0:
+            raise ValueError("weight must be above 0")
+
+
+@dataclass(frozen=True)
+class MixSettings:
+    """The parts of a corpus and their weights. A document belongs to the first component that takes it. No
+    component may be read more than `repetition_cap` times."""
+
+    components: tuple[Component, ...]
+    repetition_cap: float = 4.0
+
+    def __post_init__(self) -> None:
+        names = [each.name for each in self.components]
+        if not names or len(set(names)) < len(names):
+            raise ValueError("components must hold at least one, each with a name of its own")
+        if self.repetition_cap <= 0:
+            raise ValueError("repetition_cap must be above 0")
+
+
+@dataclass(frozen=True)
 class RefineSettings:
     """How a corpus is refined beyond exact duplicates and replaced vintages.
 
-    Quality signals are always written once this is set. `filters` remove documents by them. `near_duplicates`,
-    `decontaminate` and `scrub` are done where their settings are given; null leaves them out.
+    Quality signals are always written once this is set. `filters` remove documents by them.
+    `near_duplicates`, `decontaminate`, `scrub` and `mix` are done where their settings are given; null leaves
+    them out.
     """
 
     filters: tuple[Filter, ...] = ()
     near_duplicates: NearDuplicateSettings | None = field(default_factory=NearDuplicateSettings)
     decontaminate: DecontaminateSettings | None = None
     scrub: ScrubSettings | None = field(default_factory=ScrubSettings)
+    mix: MixSettings | None = None
 
     def __post_init__(self) -> None:
         names = [each.name for each in self.filters]
