@@ -91,6 +91,12 @@ def test_page_numbers_and_running_lines_are_dropped() -> None:
     assert to_markdown(paged(texts)) == "Table of Contents\n\n" + "\n\n".join(texts) + "\n"
 
 
+@pytest.mark.parametrize("number", ["7", "- 12 -", "Page 3 of 9", "iv", "F-2"])
+def test_a_page_number_need_not_recur_to_be_dropped(number: str) -> None:
+    html = page(f"<p>First.</p><p>{number}</p><p style='page-break-before:always'>Second.</p>")
+    assert to_markdown(html) == "First.\n\nSecond.\n"
+
+
 def test_a_sentence_cut_by_a_page_break_is_joined() -> None:
     markdown = to_markdown(paged(["We sold", "ten plants.", "Then 3", "More"]))
     assert "We sold ten plants.\n\nThen 3\n\nMore" in markdown

@@ -57,10 +57,17 @@ def test_headers_of_many_rows_are_joined_over_the_columns_they_cover() -> None:
 def test_a_label_over_several_rows_stands_in_each() -> None:
     markdown = table(
         "<th>Segment</th><th>Year</th><th>Sales</th>",
-        '<td rowspan="2">Cloud</td><td>2024</td><td>10</td>',
+        '<td rowspan="3">Cloud</td><td>2024</td><td>10</td>',
         "<td>2023</td><td>9</td>",
+        "<td>2022</td><td>8</td>",
+        "<td>Other</td><td>2024</td><td>1</td>",
     )
-    assert markdown.splitlines()[2:] == ["| Cloud | 2024 | 10 |", "| Cloud | 2023 | 9 |"]
+    assert markdown.splitlines()[2:] == [
+        "| Cloud | 2024 | 10 |",
+        "| Cloud | 2023 | 9 |",
+        "| Cloud | 2022 | 8 |",
+        "| Other | 2024 | 1 |",
+    ]
 
 
 def test_a_new_header_between_rows_begins_a_new_table() -> None:
