@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
+import importlib
 import json
 import os
 import platform
@@ -100,12 +101,12 @@ def datatrove(work: Path, output: Path) -> list[Path]:
 
 def worker(name: str, work: Path) -> None:
     """Run one contender and print what it took."""
-    if name == "datatrove":  # imports are not measured
-        import datatrove.executor.local
-        import datatrove.pipeline.readers
-        import datatrove.pipeline.tokens.tokenizer
-    else:
-        import mintage.tokens.shards
+    # Imports are not measured.
+    modules = ["mintage.tokens.shards", "gigatoken", "awkward"]
+    if name == "datatrove":
+        modules = [f"datatrove.{each}" for each in ("executor.local", "pipeline.readers", "pipeline.tokens")]
+    for module in modules:
+        importlib.import_module(module)
     output = Path(tempfile.mkdtemp(dir=work))
     wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     files = {"mintage": mintage, "mintage_plain": mintage_plain, "datatrove": datatrove}[name](work, output)
@@ -148,7 +149,9 @@ def main() -> None:
                 command = [python, __file__, "--worker", name, str(work)]
                 root = str(Path(__file__).parent.parent)
                 environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": "" if name == "datatrove" else root}
-                ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+                ended = subprocess.run(
+                    command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+                )
                 runs[name].append(json.loads(ended.stdout.strip().splitlines()[-1]))
                 print(number, name, f"{size / 1e6 / runs[name][-1]['cpu']:.1f} MB per CPU-second", flush=True)
     same = {run["tokens_sha256"] for each in runs.values() for run in each}

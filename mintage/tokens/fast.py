@@ -39,7 +39,10 @@ Encoded = tuple[np.ndarray, np.ndarray]
 """The ids of N tokens, all texts end to end (uint32), and the count of each of D texts (int64)."""
 
 
-def encoder(tokenizer: Tokenizer) -> Callable[[Sequence[str]], Encoded]:
+Encode = Callable[[Sequence[str]], Encoded]
+
+
+def encoder(tokenizer: Tokenizer) -> Encode:
     """The fastest way to encode texts with this tokenizer on this machine."""
     try:
         return Fast(tokenizer)

@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -34,7 +35,7 @@ from mintage.corpus.document import CHAT, Document, Use, chat_messages
 from mintage.corpus.parts import corpus_of_part
 from mintage.corpus.tasks import Task, link, run_all
 from mintage.errors import MintageError
-from mintage.tokens.fast import encoder
+from mintage.tokens.fast import Encode, encoder
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.workspace import file_sha256, json_sha256
 
@@ -177,7 +178,7 @@ def encode_part(
 ) -> dict[str, dict[str, int]]:
     """Write the shards of one part of the corpus, numbered from 0, and return the counts by source; the
     task's function."""
-    writer = ShardWriter(directory, Tokenizer.load(tokenizer_directory))
+    writer = ShardWriter(directory, *tokenizer_and_encoder(tokenizer_directory))
     with tempfile.TemporaryDirectory(prefix=".part-", dir=directory) as temporary:
         part = corpus_of_part(corpus_directory, number, Path(temporary))
         for batch in _batches(store.admissible(part, use)):
@@ -186,6 +187,13 @@ def encode_part(
                 written(len(batch))
     writer.close()
     return writer.sources
+
+
+@lru_cache(maxsize=1)
+def tokenizer_and_encoder(directory: Path) -> tuple[Tokenizer, Encode]:
+    """The tokenizer of a directory and the way to encode with it: made once for all parts of a worker."""
+    tokenizer = Tokenizer.load(directory)
+    return tokenizer, encoder(tokenizer)
 
 
 def dtype_of(tokenizer: Tokenizer) -> np.dtype:
@@ -206,13 +214,13 @@ def split_of(content_hash: str, kind: str) -> str:
 class ShardWriter:
     """Appends encoded documents to shards, and begins a new shard when one is full."""
 
-    def __init__(self, directory: Path, tokenizer: Tokenizer):
+    def __init__(self, directory: Path, tokenizer: Tokenizer, encode: Encode):
         self.directory = directory
         self.tokenizer = tokenizer
         self.dtype = dtype_of(tokenizer)
         self.sources: dict[str, dict[str, int]] = {}
         self.number = 0  # of shards closed
-        self._encode = encoder(tokenizer)
+        self._encode = encode
         self._bin: BinaryIO | None = None
         self._mask: BinaryIO | None = None
         self._index: pq.ParquetWriter | None = None
