@@ -15,14 +15,15 @@ Form = Literal[
 MOST_REQUESTS_PER_SECOND = 10.0  # the SEC's own limit, over all of a user's machines
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 FILING = re.compile(r"\d{1,10}/\d{10}-\d{2}-\d{6}")
-COMPANY = re.compile(r"\d{1,10}|[A-Za-z][A-Za-z0-9.\-]{0,9}")
+COMPANY = re.compile(r"(?:CIK)?\d{1,10}|[A-Za-z][A-Za-z0-9.\-]{0,9}")
 
 
 @dataclass(frozen=True)
 class EdgarSource:
     """Filings and figures from the US Securities and Exchange Commission's EDGAR.
 
-    - `companies`: tickers or CIK numbers, or the word `every` for each company that filed one of the forms
+    - `companies`: tickers or CIK numbers (CIK0000320193; in YAML a bare 0000051143 is an octal number, and ON
+      a truth value: quote them), or the word `every` for each company that filed one of the forms
       in the period; then `since` and `until` must be given.
     - `filings`: single filings besides, as CIK/accession number (`320193/0000912057-00-023442`), whatever
       their form and day.

@@ -80,8 +80,8 @@ def named_companies(settings: EdgarSource, fetch: Fetch) -> Iterator[str]:
     """CIK numbers (ten digits) of the companies named; an unknown ticker is a refusal of its own."""
     tickers: dict[str, tuple[str, str]] | None = {}
     for company in settings.companies:
-        if company.isdecimal():
-            yield company.zfill(10)
+        if (number := cik_number(company)) is not None:
+            yield number
             continue
         if tickers == {}:
             try:
@@ -98,6 +98,12 @@ def named_companies(settings: EdgarSource, fetch: Fetch) -> Iterator[str]:
                 f"no company has the ticker {company!r}{nearest(company, tickers)}; write another, or a CIK"
             )
             fetch.account.refuse(Refused(listing.TICKERS, reason))
+
+
+def cik_number(company: str) -> str | None:
+    """The ten digits of a CIK number, with or without the letters before it; None for a ticker."""
+    digits = company.upper().removeprefix("CIK")
+    return digits.zfill(10) if digits.isdecimal() else None
 
 
 def ticker_of(company: str, tickers: dict[str, tuple[str, str]]) -> str | None:
@@ -210,10 +216,7 @@ def companies_of(settings: EdgarSource, raw: RawStore) -> set[str] | None:
         return None
     stored = raw.newest.get(listing.TICKERS)
     tickers = listing.read_tickers(raw.body(stored)) if stored else {}
-    found = (
-        company.zfill(10) if company.isdecimal() else ticker_of(company, tickers)
-        for company in settings.companies
-    )
+    found = (cik_number(company) or ticker_of(company, tickers) for company in settings.companies)
     return {cik for cik in found if cik is not None}
 
 

@@ -145,7 +145,9 @@ def test_the_filings_of_a_ticker_come_with_continuation_files_and_amendments(tmp
 
 
 def test_forms_days_and_amendments_are_as_asked_and_nothing_else_is_requested(tmp_path: Path) -> None:
-    settings = EdgarSource(companies=("1",), forms=("10-K",), amendments=False, since=date(2020, 1, 1))
+    settings = EdgarSource(
+        companies=("CIK0000000001",), forms=("10-K",), amendments=False, since=date(2020, 1, 1)
+    )
     edgar = Edgar()
     account, _, _ = run(settings, tmp_path, edgar)
     assert edgar.asked == [listing.submissions_url(ACME), listing.filing_url(ACME, A1)]
