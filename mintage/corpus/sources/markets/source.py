@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from mintage.corpus.document import Document
 from mintage.corpus.sources.files import FilesSource, find_files
@@ -72,21 +72,38 @@ def listings_of(universe: str, market: Market, report: SourceReport) -> dict[str
     return listings
 
 
-def read_bars(
-    path: str,
-    name: str,
-    columns: Columns,
-    adjusted: Literal["none", "splits"],
-    places: int,
-    market: Market,
-    universe: str | None,
-    report: SourceReport,
-) -> Iterator[SymbolBars]:
+class PriceSettings(Protocol):
+    """What the settings of every source of bars say about its files; see `MarketsSource`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> str | None: ...
+    @property
+    def columns(self) -> Columns: ...
+    @property
+    def adjusted(self) -> Literal["none", "splits"]: ...
+    @property
+    def price_places(self) -> int: ...
+    @property
+    def market(self) -> Market: ...
+    @property
+    def universe(self) -> str | None: ...
+
+
+def read_bars(settings: PriceSettings, report: SourceReport) -> Iterator[SymbolBars]:
     """The symbols below a path, one in memory at a time (a file of many symbols: that file's). What looks
-    wrong is counted in the report and left out; with a universe, so are symbols that it does not name."""
+    wrong is counted in the report and left out; with a universe, so are symbols that it does not name.
+
+    Raises:
+        MintageError: no file, or one that cannot be read at all.
+    """
+    universe, market = settings.universe, settings.market
+    if settings.path is None:
+        raise MintageError(f"{settings.name}: no `path` to read from; `yfinance` is collected first")
     listings = None if universe is None else listings_of(universe, market, report)
     own = None if universe is None else Path(universe).expanduser().resolve()
-    for file, file_name in price_files(path, name):
+    for file, file_name in price_files(settings.path, settings.name):
         if file.resolve() == own:
             continue
         if file.stat().st_size == 0:
@@ -95,12 +112,12 @@ def read_bars(
         raw = RawFile(file_name, file_sha256(file), file.stat().st_size)
         report.files.append(raw)
         stem = (file.with_suffix("") if kind_of(file)[1] else file).stem
-        for symbol, rows in read_file(file, file_name, columns, market, stem, report):
+        for symbol, rows in read_file(file, file_name, settings.columns, market, stem, report):
             if listings is not None and symbol not in listings:
                 report.other_rows += len(rows)
                 continue
             listing = listings[symbol] if listings is not None else Listing(symbol, market)
-            bars = checked(symbol, rows, adjusted, places, file_name, report)
+            bars = checked(symbol, rows, settings.adjusted, settings.price_places, file_name, report)
             if len(bars):
                 yield SymbolBars(listing, bars, raw)
 
@@ -128,19 +145,7 @@ def read(settings: MarketsSource, report: SourceReport) -> Iterator[Document]:
     Raises:
         MintageError: no file, or one that cannot be read at all.
     """
-    if settings.path is None:
-        raise MintageError(f"{settings.name}: no `path` to read from; `yfinance` is collected first")
-    symbols = read_bars(
-        settings.path,
-        settings.name,
-        settings.columns,
-        settings.adjusted,
-        settings.price_places,
-        settings.market,
-        settings.universe,
-        report,
-    )
-    yield from documents(settings, symbols, report)
+    yield from documents(settings, read_bars(settings, report), report)
 
 
 def documents(

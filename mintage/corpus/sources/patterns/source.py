@@ -33,16 +33,7 @@ def read(settings: PatternsSource, report: SourceReport) -> Iterator[Document]:
     Raises:
         MintageError: no file, or one that cannot be read at all.
     """
-    for symbol in read_bars(
-        settings.path,
-        settings.name,
-        settings.columns,
-        settings.adjusted,
-        settings.price_places,
-        settings.market,
-        settings.universe,
-        report,
-    ):
+    for symbol in read_bars(settings, report):
         problem = wrong_length(symbol.bars, settings.bar_minutes)
         if problem is not None:
             report.bad(symbol.raw.file, 1, f"{symbol.listing.symbol}: {problem}")

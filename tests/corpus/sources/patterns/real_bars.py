@@ -36,15 +36,6 @@ def eurusd_source(data: Path) -> PatternsSource:
 
 def bars_of(source: PatternsSource) -> Bars:
     report = SourceReport()
-    (symbol,) = read_bars(
-        source.path,
-        source.name,
-        source.columns,
-        source.adjusted,
-        source.price_places,
-        source.market,
-        None,
-        report,
-    )
+    (symbol,) = read_bars(source, report)
     assert report.bad_rows == 0
     return symbol.bars
