@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from mintage.corpus.sources.edgar.submission import base_form
 
 HEADING = re.compile(
-    r"^[\s#*_|>]*"
+    r"^[\s#*_|>]*(?:\d{1,3}\.?[ \t\xa0]+)?"  # a page number may stand before it
     r"(?:(?:P(?:ART|art)\s+(?:IV|I{1,3})|S(?:ECTION|ection)\s+\d)\b[^\n]{0,80}?[\s#*_|]*)?"
     r"(?P<from>I(?:TEM|tem)(?:S|s)?)[\s|*_.]*"
     r"(?P<item>\d{1,2}\.\d\d|\d{1,2}(?:\s?[A-K]|\(?[A-Ka-k]\)?)?)(?![A-Za-z0-9])(?:\(T\))?"

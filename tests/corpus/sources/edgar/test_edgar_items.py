@@ -50,7 +50,7 @@ Item 7. Management's Discussion and Analysis (continued)
 
 They rose again, and the margin with them.
 
-ITEM 8.
+21 ITEM 8.
 
 FINANCIAL STATEMENTS
 
