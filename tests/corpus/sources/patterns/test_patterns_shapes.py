@@ -56,7 +56,7 @@ def mirrored(series: Series) -> Series:
 
 
 DOUBLE_TOP = path((0, 90), (20, 110), (30, 100), (40, 110), (60, 90))
-SHOULDERS = path((0, 90), (20, 108), (28, 100), (38, 115), (48, 100), (56, 108), (75, 88))
+SHOULDERS = path((0, 90), (20, 108), (28, 100), (38, 115), (48, 101), (56, 108), (75, 88))
 ASCENDING = path((0, 90), (20, 110), (30, 100), (38, 110), (44, 104), (49, 107), (60, 118))
 DESCENDING = path((0, 120), (20, 100), (30, 110), (38, 100), (44, 106), (49, 103), (60, 92))
 SYMMETRICAL = path((0, 90), (20, 112), (30, 98), (40, 109), (48, 102), (53, 105), (65, 118))
@@ -86,7 +86,7 @@ def test_head_and_shoulders_is_known_at_the_close_through_its_neckline(series, u
     bars = [roles[role].bar for role in ("left", "one", "head", "two", "right")]
     assert np.abs(np.array(bars) - [20, 28, 38, 48, 56]).max() <= 1
     lows = [getattr(series, roles[role].price)[roles[role].bar] for role in ("one", "two")]
-    neckline = np.interp(0, [0, 1], lows) if lows[0] == lows[1] else reading.values[0].value
+    neckline = np.polyval(np.polyfit(bars[1::2], lows, 1), reading.known)
     assert reading.values[0].value == pytest.approx(neckline)
     close = series.close[reading.known]
     assert close < neckline if upper else close > neckline
@@ -109,6 +109,9 @@ def test_a_triangle_is_known_with_its_last_swing_and_left_by_a_close_outside(ser
     close, line = series.close[left.known], left.values[0].value
     assert close > line if side == "up" else close < line
     assert formed.values[1].value < series.close[formed.known] < formed.values[0].value
+    for value, pair in zip(formed.values, (formed.points[:2], formed.points[2:])):
+        bars, prices = zip(*((each.bar, getattr(series, each.price)[each.bar]) for each in pair))
+        assert value.value == pytest.approx(np.polyval(np.polyfit(bars, prices, 1), formed.known))
 
 
 @pytest.mark.parametrize("up", [True, False])
