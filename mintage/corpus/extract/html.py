@@ -47,6 +47,7 @@ _DASH_BULLETS = ("-", "–", "—", "*", "o", "§")
 _MARK = re.compile(r"\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]|\*{1,3}|[†‡§#☐☒☑]|\[\d+\]")
 _GLUED_MARK = re.compile(r"(?:\(\w{1,3}\)|[☐☒☑*†‡]+)(?=\w)|\d{1,2}\.(?=[A-Z])")
 _ITEM = re.compile(r"item\s*\d{1,2}(?:\.\d\d)?[a-c]?\b(?!\s*(?:of|and|to|in|above|below)\b)", re.IGNORECASE)
+_ITEM_LINE = re.compile(r"item\s*\d{1,2}[a-c]?[.:]\s+[A-Z\[][^.;]*\.?", re.IGNORECASE)
 _PART = re.compile(r"part\s+[ivx]+\b\W*", re.IGNORECASE)
 _LETTERS = re.compile(r"[^\W\d_]")
 _LONGEST_HEADING = 250
@@ -121,13 +122,16 @@ class _Walk:
                 if tag in _BLOCKS:
                     self._flush(element)
                     if page_break and tag != "hr":
-                        self._blocks.append(PAGE)
+                        self._turn_page()
                     if tag == "ul" or tag == "ol":
                         self._lists.pop()
+                    elif tag == "li":
+                        self._mark = ""
                 if element.tail and element is not root:
                     bold, slanted, _ = styles[-1]
                     self._text(element.tail, bold, slanted)
         self._flush()
+        self._drop_mark()
         return self._blocks
 
     def _open(self, element: etree._Element, style: Style) -> bool:
@@ -135,7 +139,7 @@ class _Walk:
         self._flush()
         tag = element.tag
         if tag == "hr" or style.page_break:
-            self._blocks.append(PAGE)
+            self._turn_page()
         if tag == "ul" or tag == "ol":
             self._lists.append(0 if tag == "ol" else None)
         elif tag == "li":
@@ -180,6 +184,17 @@ class _Walk:
         else:
             self._paragraph(text, bold, slanted)
 
+    def _turn_page(self) -> None:
+        """A page break; a mark that waits for its text was a page number."""
+        self._drop_mark()
+        self._blocks.append(PAGE)
+
+    def _drop_mark(self) -> None:
+        """A mark whose text does not come is a paragraph of its own, a bullet nothing."""
+        if self._mark not in ("", "- "):
+            self._blocks.append(Block("text", self._mark.strip()))
+        self._mark = ""
+
     def _next_mark(self) -> str:
         """What stands before the next list item: a hyphen, or its number in an ordered list."""
         if not self._lists or (count := self._lists[-1]) is None:
@@ -216,6 +231,7 @@ class _Walk:
         rows = read_rows(element)
         if not rows:
             return True
+        self._drop_mark()
         width = max(len(row) for row in rows)
         if width == 1 or (len(rows) == 1 and width <= 3 and _ITEM.match(rows[0][0].text)):
             for row in rows:
@@ -259,7 +275,7 @@ def _heading_level(text: str, bold: bool, slanted: bool) -> int:
     emphatic = bold or text.isupper()
     if emphatic and _PART.match(text):
         return 1
-    if emphatic and _ITEM.match(text):
+    if (emphatic and _ITEM.match(text)) or (_ITEM_LINE.fullmatch(text) and not text[-1].isdigit()):
         return 2
     if bold:
         return 3

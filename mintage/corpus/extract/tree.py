@@ -2,7 +2,7 @@
 
 Everything later (blocks, tables) reads text only, so what styles say about the text is written into the tree
 here, once: what is not shown is removed, a raised footnote mark becomes `SUPERSCRIPT` + "(1)", and every line
-end is a newline in the text.
+end is a newline in the text, the space before a padded word a blank.
 """
 
 from __future__ import annotations
@@ -55,9 +55,10 @@ class Style(NamedTuple):
     hidden: bool
     raised: bool
     page_break: bool
+    padded: bool
 
 
-PLAIN = Style(None, None, False, False, False)
+PLAIN = Style(None, None, False, False, False, False)
 
 
 @lru_cache(maxsize=4096)
@@ -80,6 +81,7 @@ def read_style(css: str) -> Style:
             rules.get(name) in ("always", "page", "left", "right")
             for name in ("page-break-before", "page-break-after", "break-before", "break-after")
         ),
+        padded=not rules.get("padding-left", "0").startswith(("0", "-")),
     )
 
 
@@ -166,6 +168,8 @@ def settle(root: etree._Element, drop: tuple[str, ...] = ()) -> None:
                 element.tail = "\n" + _NOT_XML.sub(" ", tail)
         elif style.raised or tag == "sup":
             _mark_footnote(element)
+        elif style.padded and tag == "span" and element.text:
+            element.text = f" {_NOT_XML.sub(' ', element.text)}"
     if hidden:
         etree.strip_elements(root, "hidden", with_tail=False)
 

@@ -27,6 +27,9 @@ def page(body: str) -> str:
         (f'<p style="{BOLD}">Liquidity</p>', "### Liquidity"),
         ('<p><span style="font-style:italic">Leases</span></p>', "#### Leases"),
         ("<h2>Press release</h2>", "## Press release"),
+        ("<p>Item 1A. <u>Risk Factors</u>.</p>", "## Item 1A. Risk Factors."),
+        ("<p>Item 1A. Risk Factors 12</p>", "Item 1A. Risk Factors 12"),
+        ('<b>Item 1.<span style="padding-left:19pt">Business</span></b>', "## Item 1. Business"),
         ("<p>See <b>Item 1A</b> of this report.</p>", "See Item 1A of this report."),
         (f'<p style="{BOLD}">(In millions)</p>', "(In millions)"),
     ],
@@ -48,9 +51,10 @@ def test_lists_keep_their_items_however_they_are_drawn() -> None:
         "<ul><li>five<ul><li>six</li></ul></li></ul>"
         "<ol><li><p>seven</p></li><li>eight</li></ol>"
         '<div><span>•</span><div style="display:inline">nine</div></div>'
+        "<ul><li></li></ul><p>Text.</p><p>(a)</p><p>ten</p><p>•</p>"
     )
     assert to_markdown(html) == (
-        "- one;\n- two\n- three\n- four\n- five\n  - six\n1. seven\n2. eight\n- nine\n"
+        "- one;\n- two\n- three\n- four\n- five\n  - six\n1. seven\n2. eight\n- nine\n\nText.\n\n(a) ten\n"
     )
 
 
@@ -91,7 +95,7 @@ def test_page_numbers_and_running_lines_are_dropped() -> None:
     assert to_markdown(paged(texts)) == "Table of Contents\n\n" + "\n\n".join(texts) + "\n"
 
 
-@pytest.mark.parametrize("number", ["7", "- 12 -", "Page 3 of 9", "iv", "F-2"])
+@pytest.mark.parametrize("number", ["7", "29.", "- 12 -", "Page 3 of 9", "iv", "F-2"])
 def test_a_page_number_need_not_recur_to_be_dropped(number: str) -> None:
     html = page(f"<p>First.</p><p>{number}</p><p style='page-break-before:always'>Second.</p>")
     assert to_markdown(html) == "First.\n\nSecond.\n"

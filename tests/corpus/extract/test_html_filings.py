@@ -46,6 +46,14 @@ def test_face_statements_are_whole_and_nothing_is_escaped(
         assert "<" not in markdown.split("\n\n")[0]
 
 
+@pytest.mark.parametrize("company", ["googl", "nvda", "pg", "wfc"])
+def test_every_item_of_an_annual_report_is_a_heading(shared_data: Path, company: str) -> None:
+    path = next((shared_data / "fixtures" / "sec_html" / company).glob("*10-k*"))
+    markdown = to_markdown(gzip.decompress(path.read_bytes()))
+    items = [line.split()[2].strip(".").upper() for line in markdown.split("\n") if line.startswith("## ")]
+    assert " ".join(items) == "1 1A 1B 1C 2 3 4 5 6 7 7A 8 9 9A 9B 9C 10 11 12 13 14 15 16"
+
+
 def test_the_measure_sees_a_number_that_is_split_or_moved(bench: ModuleType) -> None:
     gold = [
         bench.Gold(0, "sales", "1234", ("2024",), "income"),
