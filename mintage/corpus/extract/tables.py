@@ -9,7 +9,6 @@ first, so that a header which covers several of them is known as such and labels
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -135,7 +134,7 @@ def read_rows(table: etree._Element) -> list[list[Cell]]:
                 cells.append(Cell(column, end, text, td))
             column = end
         if taken:
-            cells = sorted(cell for cell in cells if cell.text)
+            cells = sorted((cell for cell in cells if cell.text), key=lambda cell: cell.start)
         if cells:
             rows.append(_merge(cells))
     return rows
@@ -339,14 +338,17 @@ def _squeeze(caption: list[str], header: list[str], rows: list[list[str]], notes
 
 
 def _units_of_facts(element: etree._Element) -> list[str]:
-    """The scale of a table that does not say it, from its inline facts of money."""
-    scales = Counter(
-        fact.get("scale")
-        for fact in element.iter("ix:nonfraction")
-        if fact.get("decimals", "").startswith("-")
-    )
-    common = scales.most_common(1)
-    return [f"(In {_SCALES[common[0][0]]})"] if common and common[0][0] in _SCALES else []
+    """The scale of a table that does not say it, from its inline facts where all have the same; amounts per
+    share and percentages (the facts with decimal places) have none."""
+    scales, per_share = set(), False
+    for fact in element.iter("ix:nonfraction"):
+        decimals, scale = fact.get("decimals", ""), fact.get("scale", "0")
+        if decimals.isdecimal() and decimals != "0":
+            per_share = per_share or scale == "0"
+        else:
+            scales.add(scale)
+    name = _SCALES.get(scales.pop()) if len(scales) == 1 else None
+    return [f"(In {name}{', except per share data' if per_share else ''})"] if name else []
 
 
 def _line(cells: list[str]) -> str:

@@ -105,6 +105,14 @@ def test_the_scale_is_told_by_the_inline_facts_where_no_words_tell_it() -> None:
         "<p>As follows (in millions):</p><table><tr>" + "</tr><tr>".join(rows) + "</tr></table>"
     )
     assert "(In millions)" not in said
+    exact = '<ix:nonFraction name="a:C" decimals="INF">{}</ix:nonFraction>'
+    mixed = table(*rows, f"<td>Shares</td><td>{exact.format('1,000')}</td><td>{exact.format('900')}</td>")
+    assert mixed.startswith("|")
+    per_share = '<ix:nonFraction name="a:D" decimals="2" scale="0">{}</ix:nonFraction>'
+    both = table(
+        *rows, f"<td>Basic</td><td>{per_share.format('1.20')}</td><td>{per_share.format('1.10')}</td>"
+    )
+    assert both.startswith("(In millions, except per share data)\n\n|")
 
 
 def test_hidden_cells_and_bars_do_not_break_the_table() -> None:
