@@ -125,15 +125,16 @@ def test_the_texts_vary_and_give_no_advice(spy):
     assert PHRASES.keys() == TITLES.keys()
 
 
-def write_split(path, bars: int, adjusted: bool) -> None:
-    """A file of daily bars with a 2-for-1 split at bar 60; its earlier prices are halved where `adjusted`."""
+def write_split(path, bars: int, adjusted: bool, ratio: int = 2) -> None:
+    """A file of daily bars with a split at bar 60 (none by the ratio 1); its earlier prices are divided where
+    `adjusted`."""
     rows = ["Date,Open,High,Low,Close,Volume,Dividends,Stock Splits"]
     for bar in range(bars):
         base = 100 + (bar * 37 % 23) + bar // 4
-        halves = 2 if bar >= 60 or (adjusted and bars > 60) else 1
+        halves = ratio if bar >= 60 or (adjusted and bars > 60) else 1
         prices = [Decimal(each) / halves for each in (base, base + 3, base - 3, base + (bar * 7 % 5) - 2)]
         day = datetime(2020, 1, 1) + timedelta(days=bar)
-        split = 2 if bar == 60 else 0
+        split = ratio if bar == 60 and ratio != 1 else 0
         volume = 1_000 * (halves if adjusted or bar >= 60 else 1)
         rows.append(f"{day:%Y-%m-%d},{','.join(map(str, prices))},{volume},0,{split}")
     path.write_text("\n".join(rows) + "\n")
@@ -161,6 +162,42 @@ def test_a_split_makes_no_reading_and_changes_none_that_was_known_before_it(tmp_
     day = datetime(2020, 1, 1) + timedelta(days=60)
     on_split = [each.text for each in after if each.native_id.endswith(f"{day:%Y-%m-%d}")]
     assert not any("gap" in text.lower() or "Bollinger band (20,2) at" in text for text in on_split)
+
+
+NOTE = re.compile(r" Earlier prices are adjusted for splits up to [\d-]+\.")
+
+
+def figures_of(text: str) -> list[Decimal]:
+    body = FIXED.sub("", DAY.sub("", NOTE.sub("", text)))
+    return [Decimal(each.replace(",", "")) for each in NUMBER.findall(body)]
+
+
+def test_a_split_only_changes_the_terms_that_prices_are_stated_in(tmp_path):
+    """The same market with a 2-for-1 split and without one: the same readings, prices halved from then on."""
+    write_split(tmp_path / "XYZ.csv", 300, False)
+    split = documents_of(split_source(tmp_path / "XYZ.csv", "none"))
+    write_split(tmp_path / "XYZ.csv", 300, False, ratio=1)
+    whole = documents_of(split_source(tmp_path / "XYZ.csv", "none"))
+    assert [each.native_id for each in split] == [each.native_id for each in whole]
+    for one, other in zip(split, whole):
+        assert DAY.findall(NOTE.sub("", one.text)) == DAY.findall(other.text)
+        halved = 0
+        for mine, theirs in zip(figures_of(one.text), figures_of(other.text), strict=True):
+            half = abs(mine * 2 - theirs) <= Decimal("0.0001")  # figures are rounded to four places
+            assert mine == theirs or half, (mine, theirs, one.text)
+            halved += mine != theirs
+        assert (halved >= 4) == (one.native_id.split("/")[1] >= "2020-03-01")  # the day of the split
+
+
+def test_a_price_beside_a_bar_is_that_bars(spy, shared_data):
+    bars = bars_of(spy_source(shared_data))
+    position = {f"{moment:%Y-%m-%d}": bar for bar, moment in enumerate(bars.times)}
+    beside = re.compile(r"(\d[\d,.]*) \((\d{4}-\d\d-\d\d)\)")
+    pairs = [pair for each in spy for pair in beside.findall(each.text)]
+    for price, day in pairs:
+        prices = {getattr(bars, what)[position[day]] for what in ("open", "high", "low", "close")}
+        assert Decimal(price.replace(",", "")) in prices
+    assert len(pairs) > 3_000
 
 
 def test_bars_of_another_length_than_stated_are_left_out_with_a_reason(euro_week, shared_data):
