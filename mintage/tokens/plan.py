@@ -8,11 +8,16 @@ any number of processes.
 
 The plan knows only the documents admitted at T. The shards' layout and documents that came later change
 nothing.
+
+Building a plan sorts the index, which takes minutes for billions of tokens. `Plan.kept` does it once and
+keeps the result as arrays that are mapped and not read, so that a run of any length resumes in a moment.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,8 +33,10 @@ from mintage.errors import MintageError
 from mintage.tokens.mix import PARTS, Cycle, weights
 from mintage.tokens.permutation import GOLDEN, mix64, permute
 from mintage.tokens.shards import Shards
-from mintage.workspace import json_sha256
+from mintage.workspace import json_sha256, publish_directory
 
+KEPT_FORMAT = 1  # raise it when `build` gives other plans for the same settings
+PIECE_ARRAYS = ("shard", "start", "end")
 Leaf = tuple[str, str, datetime | None]  # doc_id, content_hash, available_at
 
 
@@ -145,7 +152,7 @@ class Plan:
             streams.append(_stream(name, table, settings.layout))
             tables.append(table.select(["doc_id", "content_hash", "available_at"]))
         leaves = pa.concat_tables(tables).sort_by("doc_id")
-        root = ledger_root(_leaves(leaves))
+        root = _ledger_root(leaves)
         available = leaves["available_at"]
         latest = None if available.null_count else pc.max(available).as_py()
         plan = Plan(
@@ -173,6 +180,62 @@ class Plan:
         )
         plan._check()
         return plan
+
+    @staticmethod
+    def kept(
+        folder: Path,
+        shards_directory: Path,
+        settings: PlanSettings,
+        as_of: datetime | None,
+        split: str = "train",
+    ) -> Plan:
+        """The plan of `build`, kept in `folder`: built the first time, and opened from there afterwards.
+
+        Raises:
+            MintageError: as `build`.
+        """
+        shards = Shards.open(shards_directory)
+        _refuse_late_tokenizer(shards, as_of)
+        time = as_of.astimezone(UTC).isoformat() if as_of else None
+        key = json_sha256([KEPT_FORMAT, shards.hash, dataclasses.asdict(settings), time, split])
+        directory = folder / key[:16]
+        if not directory.exists():
+            plan = Plan.build(shards_directory, settings, as_of, split)
+            with publish_directory(directory) as temporary:
+                plan._save(temporary)
+            return plan
+        record = json.loads((directory / "plan.json").read_text(encoding="utf-8"))
+        cutoff = record["knowledge_cutoff"]
+        return Plan(
+            settings=settings,
+            as_of=as_of,
+            streams=tuple(
+                Stream(
+                    name, documents, *(_mapped(directory / f"{number}.{part}.npy") for part in PIECE_ARRAYS)
+                )
+                for number, (name, documents) in enumerate(record["streams"])
+            ),
+            leaves=pa.ipc.open_file(pa.memory_map(str(directory / "leaves.arrow"))).read_all(),
+            ledger_root=record["ledger_root"],
+            knowledge_cutoff=datetime.fromisoformat(cutoff) if cutoff else None,
+            hash=record["hash"],
+            shards_hash=shards.hash,
+        )
+
+    def _save(self, directory: Path) -> None:
+        """Write what `kept` opens."""
+        for number, stream in enumerate(self.streams):
+            for part, array in zip(PIECE_ARRAYS, (stream.shard_N, stream.start_N, stream.end_N)):
+                np.save(directory / f"{number}.{part}.npy", array)
+        with pa.ipc.new_file(str(directory / "leaves.arrow"), self.leaves.schema) as file:
+            file.write_table(self.leaves)
+        record = {
+            "streams": [[stream.source, stream.documents] for stream in self.streams],
+            "ledger_root": self.ledger_root,
+            "knowledge_cutoff": self.knowledge_cutoff.isoformat() if self.knowledge_cutoff else None,
+            "hash": self.hash,
+        }
+        (directory / "plan.json").write_text(json.dumps(record), encoding="utf-8")
 
     @property
     def steps(self) -> int:
@@ -313,6 +376,22 @@ def ledger_root(leaves: Iterable[Leaf]) -> str:
         time = available_at.astimezone(UTC).isoformat(timespec="microseconds") if available_at else "unknown"
         digest.update(f"{doc_id} {content_hash} {time}\n".encode())
     return digest.hexdigest()
+
+
+def _ledger_root(leaves: pa.Table) -> str:
+    """`ledger_root` of a table that is sorted, without a Python object for each leaf."""
+    digest = hashlib.sha256()
+    for batch in leaves.to_batches(max_chunksize=100_000):
+        time = pc.fill_null(pc.strftime(batch["available_at"], "%Y-%m-%dT%H:%M:%S+00:00"), "unknown")
+        lines = pc.binary_join_element_wise(batch["doc_id"], batch["content_hash"], time, " ")
+        lines = pc.binary_join_element_wise(lines, "", "\n")
+        digest.update(pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")[0].as_buffer())
+    return digest.hexdigest()
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """An array on disk, mapped and not read."""
+    return np.load(path, mmap_mode="r").view(np.ndarray)
 
 
 def _leaves(table: pa.Table) -> Iterable[Leaf]:

@@ -19,7 +19,7 @@ from mintage.tokens import shards as shards_module
 from mintage.tokens.loader import Batch, Loader, documents
 from mintage.tokens.mix import Cycle, weights
 from mintage.tokens.permutation import permute
-from mintage.tokens.plan import Phase, Plan, PlanSettings
+from mintage.tokens.plan import Phase, Plan, PlanSettings, ledger_root
 from mintage.tokens.tokenizer import PAD_ID
 from tests.tokens.small_corpus import CHARACTERS, build, characters, day, distinct_texts, document
 
@@ -431,3 +431,26 @@ def test_settings_that_mean_nothing_are_refused() -> None:
             Phase(**{"steps": 1, "context": 1, "batch": 1, "mix": {"a": 1.0}, **bad})
     with pytest.raises(ValueError):
         PlanSettings(phases=())
+
+
+@pytest.mark.parametrize("layout", ["windows", "documents"])
+def test_a_kept_plan_gives_every_batch_of_the_built_one(tmp_path: Path, layout: str) -> None:
+    some = [
+        document(str(number), text, number % 9 if number % 5 else None, "ab"[number % 2])
+        for number, text in enumerate(distinct_texts([7, 90, 33, 120, 41, 66, 18, 77] * 6))
+    ]
+    directory = build(tmp_path, some)
+    settings = PlanSettings((Phase(9, 16, 3, {"a": 2.0, "b": 1.0}),), layout=layout)  # type: ignore[arg-type]
+    built = Plan.build(directory, settings, None)
+    for _ in range(2):  # the first call builds and keeps, the second opens
+        kept = Plan.kept(tmp_path / "kept", directory, settings, None)
+        for name in ("hash", "ledger_root", "shards_hash", "knowledge_cutoff", "ledger"):
+            assert getattr(kept, name) == getattr(built, name)
+        assert kept.describe() == built.describe()
+        batches = Loader(directory, kept), Loader(directory, built)
+        for step in reversed(range(built.steps)):
+            assert (batches[0].batch(step).inputs_BT == batches[1].batch(step).inputs_BT).all()
+    assert built.ledger_root == ledger_root(built.ledger)
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+    other = Plan.kept(tmp_path / "kept", directory, PlanSettings(settings.phases, layout, seed=1), None)  # type: ignore[arg-type]
+    assert other.hash != built.hash and len(list((tmp_path / "kept").iterdir())) == 2
