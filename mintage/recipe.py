@@ -18,6 +18,7 @@ import yaml
 from pydantic import BeforeValidator, ConfigDict, TypeAdapter, ValidationError, with_config
 
 import mintage
+from mintage.corpus.refine.settings import RefineSettings
 from mintage.corpus.settings import CorpusSettings
 from mintage.corpus.settings import Source as AnySource
 from mintage.corpus.sources.crypto.settings import CryptoSource
@@ -66,14 +67,16 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Corpus:
-    """Where the text comes from, and the least permission (`use`) that a document needs to be let in."""
+    """Where the text comes from, the least permission (`use`) that a document needs to be let in, and what
+    else is left out (`refine`)."""
 
     sources: tuple[Source, ...]
     use: typing.Literal["ship", "local", "evaluate", "none"] = "local"
+    refine: RefineSettings | None = None
 
     def settings(self) -> CorpusSettings:
         """The same, as the corpus floor takes it."""
-        return CorpusSettings(tuple(source.given()[0] for source in self.sources), self.use)
+        return CorpusSettings(tuple(source.given()[0] for source in self.sources), self.use, self.refine)
 
 
 @dataclasses.dataclass(frozen=True)

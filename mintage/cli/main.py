@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mintage.cli import chat, collect, corpus, doctor, quickstart, serve, show, stages, verify
+from mintage.cli import chat, collect, corpus, doctor, quickstart, refine, serve, show, stages, verify
 from mintage.errors import MintageError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 for verb in (quickstart, stages, collect, corpus, show, verify, chat, serve, doctor):
     verb.register(app)
+refine.register(corpus.app)
 
 
 def main() -> None:

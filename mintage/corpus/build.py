@@ -14,10 +14,19 @@ from typing import Any
 
 from mintage.corpus.collect.raw import JOURNAL, RawStore
 from mintage.corpus.document import USES, Document, Use, allows
-from mintage.corpus.refine.duplicates import refine
+from mintage.corpus.refine import duplicates
+from mintage.corpus.refine.refine import refine
 from mintage.corpus.settings import CorpusSettings, Source, is_collected, source_module
 from mintage.corpus.sources.report import RawFile, SourceReport
-from mintage.corpus.store import create_views, database, write_documents
+from mintage.corpus.store import (
+    EXACT_DUPLICATE,
+    KEPT,
+    create_views,
+    database,
+    parts,
+    quoted,
+    write_documents,
+)
 from mintage.errors import MintageError
 from mintage.workspace import file_sha256
 
@@ -34,8 +43,9 @@ class SourceSummary:
     """What the gate let in of one source, and what stayed out and why.
 
     `documents`, `characters`, `bytes` (UTF-8), `undated` and `superseded` count documents that may be trained
-    on; `duplicates` those that repeat an earlier one; `barred` those whose licence does not pass the gate;
-    `bad_rows` rows that never became documents.
+    on; `duplicates` those that repeat an earlier one, exactly or nearly; `removed` those that a filter left
+    out, or that hold a benchmark; `barred` those whose licence does not pass the gate; `bad_rows` rows that
+    never became documents.
     """
 
     name: str
@@ -45,6 +55,7 @@ class SourceSummary:
     undated: int = 0
     superseded: int = 0
     duplicates: int = 0
+    removed: int = 0
     barred: int = 0
     bad_rows: int = 0
     bad_row_examples: tuple[str, ...] = ()
@@ -70,6 +81,7 @@ class CorpusSummary:
     undated: int
     superseded: int
     duplicates: int
+    removed: int
     barred: int
     bad_rows: int
     earliest: datetime | None
@@ -80,7 +92,8 @@ class CorpusSummary:
 
 
 def inputs(settings: CorpusSettings, raw: Path) -> dict[str, str]:
-    """SHA-256 of every file that a build would read, by `source/file`; of a collected source, its journal."""
+    """SHA-256 of every file that a build would read, by `source/file`; of a collected source, its journal; of
+    benchmark sets, their files."""
     found = {}
     for source in settings.sources:
         if is_collected(source):
@@ -88,6 +101,11 @@ def inputs(settings: CorpusSettings, raw: Path) -> dict[str, str]:
         else:
             for path, name in source_module(source).files(source):
                 found[f"{source.name}/{name}"] = file_sha256(path)
+    benchmarks = settings.refine.decontaminate if settings.refine else None
+    for name in benchmarks.sets if benchmarks else ():
+        for path in sorted((Path(benchmarks.path) / name).rglob("*")):
+            if path.is_file():
+                found[f"benchmarks/{name}/{path.name}"] = file_sha256(path)
     return found
 
 
@@ -120,8 +138,10 @@ def build(
             raise MintageError(f"corpus.sources: two sources are called {name}; each needs a name of its own")
     reports: dict[str, SourceReport] = {}
     write_documents(directory, every_document(settings, raw, reports, progress))
-    repeated = refine(directory)
-    groups = count(directory)
+    repeated = duplicates.refine(directory)
+    if settings.refine is not None:
+        refine(directory, settings.refine, settings.use)
+    groups = count(directory, settings.use)
     written = {group["source"] for group in groups}
     reports = {name: each for name, each in reports.items() if name in written or each != SourceReport()}
     write_sources(directory, groups, reports, repeated)
@@ -182,21 +202,28 @@ def no_documents(source: Source, report: SourceReport) -> str:
     return f"{path}: no row in the source {source.name}; give it a file with text"
 
 
-def count(directory: Path) -> list[dict[str, Any]]:
-    """Counts by source, licence, use, and the `use` that makes a document a duplicate."""
+def count(directory: Path, gate: Use) -> list[dict[str, Any]]:
+    """Counts by source, licence, use, and what is left out at the gate: "duplicate", "removed" (by a filter
+    or for a benchmark), or null for what stays."""
+    passing = ", ".join(quoted(use) for use in USES if allows(use, gate))
+    decided, left_out = EXACT_DUPLICATE, f"case when duplicate_use in ({passing}) then 'duplicate' end"
+    if parts(directory, f"attributes/{KEPT}"):
+        decided = KEPT
+        left_out = f"""case when list_contains(dropped_at, {quoted(gate)})
+            then if(duplicate_of is null, 'removed', 'duplicate') end"""
     with (
         tempfile.TemporaryDirectory(prefix=".count-", dir=directory) as scratch,
         database(Path(scratch)) as connection,
     ):
         create_views(connection, directory)
         groups = connection.sql(
-            """
-            select source, licence, "use", duplicate_use, count(*) as documents,
+            f"""
+            select source, licence, "use", {left_out} as left_out, count(*) as documents,
                 sum(length(text))::bigint as characters, sum(strlen(text))::bigint as bytes,
                 count(*) filter (available_at is null) as undated,
                 count(superseded_at) as superseded,
                 min(available_at) as earliest, max(available_at) as latest
-            from documents join exact_duplicate using (doc_id) join superseded using (doc_id)
+            from documents join {decided} using (doc_id) join superseded using (doc_id)
             group by all order by all
             """
         )
@@ -230,8 +257,8 @@ def summarise(gate: Use, groups: list[dict[str, Any]], reports: dict[str, Source
         mine = counts.setdefault(group["source"], defaultdict(int))
         if not allows(group["use"], gate):
             mine["barred"] += group["documents"]
-        elif group["duplicate_use"] is not None and allows(group["duplicate_use"], gate):
-            mine["duplicates"] += group["documents"]
+        elif group["left_out"] is not None:
+            mine["duplicates" if group["left_out"] == "duplicate" else "removed"] += group["documents"]
         else:
             admitted.append(group)
             licences[group["licence"], group["use"]] += group["documents"]
@@ -258,6 +285,7 @@ def summarise(gate: Use, groups: list[dict[str, Any]], reports: dict[str, Source
             "undated",
             "superseded",
             "duplicates",
+            "removed",
             "barred",
             "bad_rows",
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal
 
+from mintage.corpus.refine.settings import RefineSettings
 from mintage.corpus.sources.crypto.settings import CryptoSource
 from mintage.corpus.sources.edgar.settings import EdgarSource
 from mintage.corpus.sources.education.settings import EducationSource
@@ -54,11 +55,13 @@ MODULES: dict[type, str] = {
 class CorpusSettings:
     """Where the documents come from, and the gate: the strictest `use` that may still be trained on.
 
-    Documents that do not pass the gate stay in the store, where a view with a wider gate finds them.
+    Documents that do not pass the gate stay in the store, where a view with a wider gate finds them; so do
+    those that `refine` leaves out.
     """
 
     sources: tuple[Source, ...]
     use: Literal["ship", "local", "evaluate", "none"] = "local"
+    refine: RefineSettings | None = None
 
 
 def source_module(source: Source) -> ModuleType:

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -32,6 +33,8 @@ REPETITIVE_COLUMNS = ["source", "kind", "date_precision", "raw_sha256", "raw_fil
 
 EXACT_DUPLICATE = "exact_duplicate"
 SUPERSEDED = "superseded"
+KEPT = "kept"
+PERSONAL_DATA = "personal_data"
 
 DUCKDB_MEMORY = "384MB"
 SQL_ANSWER_BYTES = 128 * 2**20
@@ -130,28 +133,48 @@ def write_attribute(directory: Path, name: str, rows: pa.RecordBatchReader) -> N
 
 
 def admissible(directory: Path, use: Use) -> Iterator[tuple[Document, datetime | None, bool]]:
-    """Every document whose licence passes the gate, whatever its date, in the order of the store.
+    """Every document whose licence passes the gate, whatever its date, in the order of the store; personal
+    data that was found in its text is masked.
 
     Yields:
-        the document; the moment at which a later vintage replaced it, or None; whether it is an exact
-        duplicate of an earlier document that passes the same gate. The view at T is what has `available_at`
-        <= T, is not a duplicate, and was not replaced by T.
+        the document; the moment at which a later vintage replaced it, or None; whether it is left out at this
+        gate: a duplicate of an earlier document, or removed by a filter or for a benchmark. The view at T is
+        what has `available_at` <= T, is not left out, and was not replaced by T.
     """
-    superseded = read_attribute(directory, SUPERSEDED)
-    duplicates = read_attribute(directory, EXACT_DUPLICATE)
-    for documents, replaced, copies in zip(read_documents(directory), superseded, duplicates, strict=True):
-        if not documents["doc_id"].equals(replaced["doc_id"]) or not documents["doc_id"].equals(
-            copies["doc_id"]
-        ):
+    refined = bool(parts(directory, f"attributes/{KEPT}"))
+    tables = [read_documents(directory), read_attribute(directory, SUPERSEDED)]
+    tables.append(read_attribute(directory, KEPT if refined else EXACT_DUPLICATE))
+    if parts(directory, f"attributes/{PERSONAL_DATA}"):
+        tables.append(read_attribute(directory, PERSONAL_DATA))
+    for documents, replaced, decided, *found in zip(*tables, strict=True):
+        if any(not documents["doc_id"].equals(each["doc_id"]) for each in (replaced, decided, *found)):
             raise MintageError(
                 f"{directory}: the attributes are not those of the documents; build the corpus again"
             )
         passing = pa.array([allows(each, use) for each in documents["use"].to_pylist()])
         ends = replaced.filter(passing)["superseded_at"].to_pylist()
-        twins = copies.filter(passing)["duplicate_use"].to_pylist()
+        if refined:
+            gates = decided.filter(passing)["dropped_at"].to_pylist()
+            left_out = [gate is not None and use in gate for gate in gates]
+        else:
+            twins = decided.filter(passing)["duplicate_use"].to_pylist()
+            left_out = [twin is not None and allows(twin, use) for twin in twins]
         rows = documents.filter(passing).to_pylist()
-        for row, end, twin in zip(rows, ends, twins, strict=True):
-            yield Document.from_row(row), end, twin is not None and allows(twin, use)
+        for each in found:
+            for row, spans in zip(rows, each.filter(passing)["spans"].to_pylist(), strict=True):
+                row["text"] = masked(row["text"], spans)
+        for row, end, out in zip(rows, ends, left_out, strict=True):
+            yield Document.from_row(row), end, out
+
+
+def masked(text: str, spans: list[dict[str, Any]]) -> str:
+    """A text with each span (start, end, kind; in order) replaced by its kind in brackets: "[email]"."""
+    pieces = []
+    end = 0
+    for span in spans:
+        pieces += [text[end : span["start"]], f"[{span['kind']}]"]
+        end = span["end"]
+    return "".join([*pieces, text[end:]])
 
 
 def view(directory: Path, as_of: datetime | None, use: Use) -> Iterator[Document]:
@@ -161,8 +184,8 @@ def view(directory: Path, as_of: datetime | None, use: Use) -> Iterator[Document
         as_of: an aware time; None means now, and lets undated documents in as well.
         use: the licence gate; "local" lets "ship" and "local" in.
     """
-    for document, superseded_at, duplicate in admissible(directory, use):
-        if duplicate:
+    for document, superseded_at, left_out in admissible(directory, use):
+        if left_out:
             continue
         if as_of is None:
             if superseded_at is None:

@@ -109,6 +109,8 @@ def corpus(recipe: Recipe, workspace: Workspace) -> Card:
     )
     figures = card.figures
     facts = f"{figures['documents']:,} documents, {figures['characters'] / 1e6:,.1f} M characters"
+    if figures["duplicates"] or figures["removed"]:
+        facts += f", {figures['duplicates']:,} duplicates and {figures['removed']:,} removed stay out"
     if figures["bad_rows"]:
         facts += f", {figures['bad_rows']:,} bad rows kept out (mintage show corpora/{card.name})"
     return say("corpus", card, made, time.monotonic() - start, facts)
