@@ -56,6 +56,7 @@ DASH = re.compile(r"[$€£¥(\s]*[-–—―]+[\s)%]*(?:\(?\w{1,2}\)?)?")
 SEPARATOR = re.compile(r"\|(?:\s*:?-+:?\s*\|)+")
 
 DASHED = "-"
+VERSION = "import importlib.metadata; print(importlib.metadata.version('sec2md'))"
 
 FACE = {
     "balance sheet": ("us-gaap:Assets", "us-gaap:LiabilitiesAndStockholdersEquity"),
@@ -302,6 +303,7 @@ def run(peer: str, data: Path, rounds: int) -> dict:
     return {
         "machine": platform.processor() or platform.machine(),
         "python": platform.python_version(),
+        "sec2md": subprocess.check_output([peer, "-c", VERSION], text=True).strip(),
         "rounds": rounds,
         "times_faster": {
             "median": quartiles[1],
