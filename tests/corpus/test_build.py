@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mintage.corpus import store
 from mintage.corpus.build import CorpusSettings, build, inputs
 from mintage.corpus.document import Document
 from mintage.corpus.refine.duplicates import refine
+from mintage.corpus.refine.settings import Filter, RefineSettings
 from mintage.corpus.sources.dates import DateField
 from mintage.corpus.sources.files import Fields, FilesSource
 from mintage.corpus.sources.sandbox.settings import SandboxSource
@@ -210,3 +212,27 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path, shared_data):
     print(f"peak memory: {peaks[1]:.0f} MiB for 75 MB of text, {peaks[10]:.0f} MiB for 754 MB")
     assert peaks[10] < 1024
     assert peaks[10] < 1.5 * peaks[1]
+
+
+def test_a_refined_corpus_leaves_out_what_the_settings_say_and_masks_personal_data(tmp_path):
+    words = "the committee judged that inflation would return to its objective over the medium term because "
+    long = " ".join(f"{words} of reason number {number}" for number in range(12))
+    rows = [
+        {"id": "first", "text": long, "day": "2020-01-01"},
+        {"id": "nearly", "text": long.replace("judged", "thought", 1), "day": "2020-01-02"},
+        {"id": "figure", "text": long.replace("number 7", "number 70"), "day": "2020-01-03"},
+        {"id": "short", "text": "No comment.", "day": "2020-01-04"},
+        {"id": "mail", "text": f"Write to jane.doe@example.org. {long[::-1]}", "day": "2020-01-05"},
+    ]
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files = replace(source(path), use="ship", fields=Fields(native_id="id"))
+    settings = RefineSettings(filters=(Filter("too short", "words >= 5"),))
+    (tmp_path / "corpus").mkdir()
+    summary = build(CorpusSettings((files,), "ship", settings), tmp_path / "corpus")
+    kept = {document.native_id: document.text for document in store.view(tmp_path / "corpus", None, "ship")}
+    assert set(kept) == {"first", "figure", "mail"}
+    assert kept["mail"].startswith("Write to [email].") and "jane.doe" not in kept["mail"]
+    assert (summary.documents, summary.duplicates, summary.removed) == (3, 1, 1)
+    report = json.loads((tmp_path / "corpus" / "refined.json").read_text())
+    assert report["filters"][0]["examples"][0]["excerpt"] == "No comment."
