@@ -76,7 +76,9 @@ def locate(workspace: Workspace, name: str, place: str) -> Place:
     corpus = workspace.path("corpora", name)
     document = find_document(corpus, row["doc_id"])
     sizes = [len(tokenizer.token_bytes[each]) for each in ids[: number + 1]]
-    text_range = None if row["kind"] == CHAT else (sum(sizes[:-1]), sum(sizes))
+    text_range = None
+    if row["kind"] != CHAT:
+        text_range = before_masking(document.text, masks(corpus, document), (sum(sizes[:-1]), sum(sizes)))
     raw, missing = find_raw(workspace, name, document, text_range)
     return Place(
         token_id=ids[number],
@@ -125,6 +127,36 @@ def find_document(corpus: Path, doc_id: str) -> Document:
     if not rows:
         raise MintageError(f"{corpus}: no document {doc_id}; these shards were built on another corpus")
     return Document.from_row(rows[0])
+
+
+def masks(corpus: Path, document: Document) -> list[dict[str, Any]]:
+    """The spans of a document's text (start, end, kind) that were masked as personal data."""
+    if not store.parts(corpus, f"attributes/{store.PERSONAL_DATA}"):
+        return []
+    where = f"doc_id = {store.quoted(document.doc_id)}"
+    rows = store.sql(corpus, f'select spans from "{store.PERSONAL_DATA}" where {where}').to_pylist()
+    return rows[0]["spans"] or []
+
+
+def before_masking(text: str, spans: list[dict[str, Any]], place: tuple[int, int]) -> tuple[int, int]:
+    """Bytes of a masked text as bytes of the text itself; where they touch a mask, all that it hides."""
+    start, end = place
+    masked = original = 0  # bytes of both that lie before the next stretch
+    touched: list[tuple[int, int]] = []
+    position = 0
+    for span in [*spans, None]:
+        stretch = len(text[position : span["start"] if span else len(text)].encode())
+        if start < masked + stretch and end > masked:
+            first, last = max(start - masked, 0), min(end - masked, stretch)
+            touched.append((original + first, original + last))
+        masked, original = masked + stretch, original + stretch
+        if span:
+            mask = len(f"[{span['kind']}]".encode())
+            hidden = len(text[span["start"] : span["end"]].encode())
+            if start < masked + mask and end > masked:
+                touched.append((original, original + hidden))
+            masked, original, position = masked + mask, original + hidden, span["end"]
+    return (touched[0][0], touched[-1][1]) if touched else (original, original)
 
 
 def find_raw(

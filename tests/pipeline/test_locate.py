@@ -19,6 +19,7 @@ from mintage import recipe as recipes
 from mintage.corpus.collect.raw import RawStore
 from mintage.corpus.collect.transport import Response
 from mintage.corpus.document import Document
+from mintage.corpus.store import masked as masked_text
 from mintage.errors import MintageError
 from mintage.pipeline import locate as module
 from mintage.pipeline import stages
@@ -160,3 +161,21 @@ def test_a_stored_answer_is_found_and_verified(tmp_path: Path) -> None:
     raw.object(raw.answers[1].sha256).write_bytes(b"damaged")
     with pytest.raises(MintageError, match="is damaged"):
         module.find_raw(workspace, "unused", document("Rates rose."), (6, 10))
+
+
+def test_bytes_of_a_masked_text_are_found_in_the_text_itself() -> None:
+    text = "Écrire à ana@example.org, téléphone 555-0100, merci."
+    spans = []
+    for kind, hidden in (("email", "ana@example.org"), ("phone", "555-0100")):
+        spans.append({"start": text.index(hidden), "end": text.index(hidden) + len(hidden), "kind": kind})
+    masked = masked_text(text, spans)
+    for word in ("Écrire", "téléphone", "merci."):
+        start = masked.encode().index(word.encode())
+        first, last = module.before_masking(text, spans, (start, start + len(word.encode())))
+        assert text.encode()[first:last].decode() == word
+    start = masked.encode().index(b"mail")
+    first, last = module.before_masking(text, spans, (start, start + 4))
+    assert text.encode()[first:last] == b"ana@example.org"
+    assert module.before_masking(text, [], (3, 7)) == (3, 7)
+    end = len(masked.encode())
+    assert module.before_masking(text, spans, (end, end)) == (len(text.encode()),) * 2  # the end of text
