@@ -164,6 +164,7 @@ def test_a_split_makes_no_reading_and_changes_none_that_was_known_before_it(tmp_
     assert not any("gap" in text.lower() or "Bollinger band (20,2) at" in text for text in on_split)
 
 
+AVERAGE = re.compile(r"(?:20|50|200)-bar average[ :|]+(\d+\.\d+)")
 NOTE = re.compile(r" Earlier prices are adjusted for splits up to [\d-]+\.")
 
 
@@ -186,7 +187,10 @@ def test_a_split_only_changes_the_terms_that_prices_are_stated_in(tmp_path):
             half = abs(mine * 2 - theirs) <= Decimal("0.0001")  # figures are rounded to four places
             assert mine == theirs or half, (mine, theirs, one.text)
             halved += mine != theirs
-        assert (halved >= 4) == (one.native_id.split("/")[1] >= "2020-03-01")  # the day of the split
+        later = one.native_id.split("/")[1] >= "2020-03-01"  # the day of the split
+        assert (halved >= 4) == later
+        for mine, theirs in zip(AVERAGE.findall(one.text), AVERAGE.findall(other.text), strict=True):
+            assert abs(Decimal(mine) * (2 if later else 1) - Decimal(theirs)) <= Decimal("0.0001")
 
 
 def test_a_price_beside_a_bar_is_that_bars(spy, shared_data):
