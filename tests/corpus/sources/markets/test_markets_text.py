@@ -254,7 +254,7 @@ def test_a_universe_chooses_names_and_gives_sector_tables_with_exact_means(tmp_p
         "symbol,name,sector,currency,exchange,zone,close,listed\n"
         "AAA,Alpha Inc.,Energy,USD,NYSE,America/New_York,16:00,2019-12-30\n"
         "BBB,Beta Ltd.,Energy,GBP,LSE,Europe/London,16:30,\n"
-        "CCC,,Utilities,,,,,\n"
+        "CCC,,Utilities,,,Europe/London,16:30,\n"
         "DDD,,Utilities,,,Atlantis,,\n"
     )
     report = SourceReport()
