@@ -28,24 +28,24 @@ LETTERS = re.compile(r"[^\W\d_]")
 
 # Words that only one of these languages has, or that are far commoner in it than in the others.
 COMMON = {
-    "en": "the of and to in a is that for on with as are be by was this from at an we our or it which have "
-    "has were will not their its would been these they but you i there about",
-    "de": "der die und das den von zu mit sich des auf für ist im dem nicht ein eine als auch werden wird bei "
-    "einer um sind aus nach hat oder wurde durch wie sowie",
-    "fr": "le la les de des et du une est que qui dans pour pas au sur par plus avec ce cette ont aux être "
-    "sont nous vous été ses leur mais ou",
-    "es": "el la los las de que y en del se por con una para su es al lo como más pero sus este ha esta entre "
-    "cuando sobre también fue años",
-    "it": "il di che la e un una per è del della non con si sono dei delle nel alla anche più gli come dal ha "
-    "questo nella alle degli",
-    "pt": "o de que e do da em um para com não uma os no se na por mais as dos como mas ao das à seu sua ou "
-    "quando também pelo pela até são",
-    "nl": "de het een en van ik te dat die in is niet op aan met als voor zijn er maar om door over ze bij "
-    "ook tot uit worden naar wordt heeft",
-    "sv": "och att det som en på är av för med till den har inte om ett men var jag från så kan när vi ut sig "
-    "eller under också",
-    "pl": "w i na z do się nie że to jest o jak po co za od przez przy oraz ale dla są które być tym może "
-    "został roku",
+    "en": "the of and to in a is that for on with as are be by was this from at an we our or it which "
+    "have has were will not their its would been these they but you i there about",
+    "de": "der die und das den von zu mit sich des auf für ist im dem nicht ein eine als auch werden "
+    "wird bei einer um sind aus nach hat oder wurde durch wie sowie",
+    "fr": "le la les de des et du une est que qui dans pour pas au sur par plus avec ce cette ont aux "
+    "être sont nous vous été ses leur mais ou",
+    "es": "el la los las de que y en del se por con una para su es al lo como más pero sus este ha esta "
+    "entre cuando sobre también fue años",
+    "it": "il di che la e un una per è del della non con si sono dei delle nel alla anche più gli come "
+    "dal ha questo nella alle degli",
+    "pt": "o de que e do da em um para com não uma os no se na por mais as dos como mas ao das à seu "
+    "sua ou quando também pelo pela até são",
+    "nl": "de het een en van ik te dat die in is niet op aan met als voor zijn er maar om door over ze "
+    "bij ook tot uit worden naar wordt heeft",
+    "sv": "och att det som en på är av för med till den har inte om ett men var jag från så kan när vi "
+    "ut sig eller under också",
+    "pl": "w i na z do się nie że to jest o jak po co za od przez przy oraz ale dla są które być tym "
+    "może został roku",
 }
 HASHES = {
     language: np.array([word_hash(word) for word in sorted(set(words.split()))], np.uint64)

@@ -1,9 +1,10 @@
 """Personal data in a text: where it stands, written as the attribute `personal_data`, and what is read in its
 place.
 
-E-mail and IP addresses, phone numbers, US social security numbers, bank accounts (IBAN) and payment cards; those that bear a check digit count only when it agrees. What only looks like a figure is never touched: a phone
-number needs its punctuation, and a card the first digits of an issuer. Names stay, officers' names in filings
-among them; so do the public contacts of a company (`ScrubSettings.keep_near`, `keep_mailboxes`).
+E-mail and IP addresses, phone numbers, US social security numbers, bank accounts (IBAN) and payment cards;
+those that bear a check digit count only when it agrees. What only looks like a figure is never touched: a
+phone number needs its punctuation, and a card the first digits of an issuer. Names stay, officers' names in
+filings among them; so do the public contacts of a company (`ScrubSettings.keep_near`, `keep_mailboxes`).
 
 The text in the store is not changed. `masked` puts the mask in where a document is read.
 """
@@ -46,7 +47,8 @@ PHONE = re.compile(
 SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?!\w)")
 CARD = re.compile(
-    r"(?<![\w.,-])(?:[3-6]\d{3}([ -])\d{4}\1\d{4}\1\d{4}|3\d{3}([ -])\d{6}\2\d{5}|[3-6]\d{12,15})(?![\w-]|[.,]\d)"
+    r"(?<![\w.,-])(?:[3-6]\d{3}([ -])\d{4}\1\d{4}\1\d{4}|3\d{3}([ -])\d{6}\2\d{5}|[3-6]\d{12,15})"
+    r"(?![\w-]|[.,]\d)"
 )
 IPV4 = re.compile(r"(?<![\w.$-])\d{1,3}(?:\.\d{1,3}){3}(?![\w%-]|\.\d)")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7}(?![\w:])")

@@ -16,7 +16,6 @@ import numpy as np
 from mintage.corpus.refine.words import Words, grams, stir, whole_grams, words_of
 
 GRAM_WORDS = 5
-EMPTY = np.uint32(0xFFFFFFFF)
 LOW = np.uint64(0xFFFFFFFF)
 
 
@@ -36,12 +35,11 @@ def signatures(texts: Sequence[str], hashes: int) -> tuple[np.ndarray, np.ndarra
     places = keys >> np.uint64(32)
     first = np.ones(len(keys), bool)
     first[1:] = places[1:] != places[:-1]
-    values = np.zeros(len(texts) * hashes, np.uint32)
-    filled = np.zeros(len(texts) * hashes, bool)
-    values[places[first]] = (keys[first] & LOW).astype(np.uint32)
-    filled[places[first]] = True
-    values, filled = values.reshape(-1, hashes), filled.reshape(-1, hashes)
-    present = filled.any(axis=1)
+    values = np.zeros((len(texts), hashes), np.uint32)
+    filled = np.zeros((len(texts), hashes), bool)
+    values.flat[places[first]] = keys[first] & LOW
+    filled.flat[places[first]] = True
+    present = np.asarray(filled.any(axis=1))
     densify(values, filled, present)
     return values, present
 
