@@ -4,15 +4,15 @@ planted pairs.
     python bench/near_duplicates.py --peer PEER_PYTHON [--rounds 5] [--megabytes 2] [--data FOLDER]
         [--out bench/results/near_duplicates.json]
 
-PEER_PYTHON is the interpreter of an environment with datatrove, spacy, tokenizers and xxhash<4. Both sides make 14 x 8
-values over word 5-grams of the same texts with the numbers kept (datatrove: `norm_numbers=False`), each in a
-process of its own, round by round in turn, from the texts in memory to signatures; one text first is not
-counted. Seconds are CPU seconds.
+PEER_PYTHON is the interpreter of an environment with datatrove, spacy, tokenizers and xxhash<4. Both sides
+make 14 x 8 values over word 5-grams of the same texts with the numbers kept (datatrove:
+`norm_numbers=False`), each in a process of its own, round by round in turn, from the texts in memory to
+signatures; one text first is not counted. Seconds are CPU seconds.
 
-**Planted.** Each planted document is a speech with words, and no figures, exchanged so that the Jaccard
-similarity of its word 5-grams to the speech lies between 0.5 and 1; as many others differ from their speech in one
-figure only. Truth is the exact similarity of all pairs of a speech and its variants. Recall counts the pairs of
-0.8 and above with the same figures, precision the pairs found, and `figures_merged` those that differ in a
+**Planted.** Three variants of each speech have words, and no figures, exchanged, so that the Jaccard
+similarity of the word 5-grams to the speech lies between 0.5 and 1; one more differs from the speech in one
+figure only. Truth is the exact similarity of all pairs of a speech and its variants. Recall counts the pairs
+of 0.8 and above with the same figures, precision the pairs found, and `figures_merged` those that differ in a
 figure.
 """
 

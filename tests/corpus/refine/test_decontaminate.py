@@ -1,5 +1,5 @@
-"""Decontamination: every planted item of the real sets is found, tables in whatever form, and text that is like
-one but is not it stays."""
+"""Decontamination: every planted item of the real sets is found, tables in whatever form, and text that is
+like one but is not it stays."""
 
 import random
 from datetime import date

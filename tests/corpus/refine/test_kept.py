@@ -92,9 +92,12 @@ def kept_view(directory: Path, as_of: datetime | None, gate: str) -> list[Docume
         if as_of is None:
             if superseded_at is None:
                 seen.append(document)
-        elif document.available_at and document.available_at <= as_of:
-            if superseded_at is None or superseded_at > as_of:
-                seen.append(document)
+        elif (
+            document.available_at
+            and document.available_at <= as_of
+            and (superseded_at is None or superseded_at > as_of)
+        ):
+            seen.append(document)
     return seen
 
 
