@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mintage.cli.options import WORKSPACE, RecipeArgument, ReplayOption, SetOption, WorkspaceOption
+from mintage.cli.options import (
+    WORKSPACE,
+    JobsOption,
+    RecipeArgument,
+    ReplayOption,
+    SetOption,
+    WorkspaceOption,
+)
 from mintage.cli.stages import bring_up_to_date
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ def build(
     overrides: SetOption,
     replay: ReplayOption,
     workspace: WorkspaceOption = WORKSPACE,
+    jobs: JobsOption = 1,
 ) -> None:
     """Read the recipe's sources into dated documents; find duplicates; keep bad rows out and count them.
 
@@ -42,7 +50,7 @@ def build(
         collecting.run(
             recipes.load(recipe, overrides).corpus.settings().sources, Workspace(workspace), replay
         )
-    bring_up_to_date(recipe, workspace, overrides, "corpus")
+    bring_up_to_date(recipe, workspace, overrides, "corpus", jobs)
 
 
 @app.command()

@@ -31,4 +31,7 @@ ReplayOption = Annotated[
         help="Recorded responses (a folder with a MANIFEST.json) in place of the network.",
     ),
 ]
+JobsOption = Annotated[
+    int, typer.Option("-j", "--jobs", min=1, help="Processes that read sources and make shards.")
+]
 WORKSPACE = Path("workspace")

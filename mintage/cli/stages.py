@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import typer
 
-from mintage.cli.options import WORKSPACE, RecipeArgument, SetOption, WorkspaceOption
+from mintage.cli.options import WORKSPACE, JobsOption, RecipeArgument, SetOption, WorkspaceOption
 
 
-def bring_up_to_date(recipe: str, workspace: object, overrides: list[str], until: str) -> None:
+def bring_up_to_date(recipe: str, workspace: object, overrides: list[str], until: str, jobs: int = 1) -> None:
     """Load the recipe and run its stages up to and including `until`."""
     from mintage import recipe as recipes
     from mintage.pipeline.stages import run as run_stages
     from mintage.workspace import Workspace
 
-    run_stages(recipes.load(recipe, overrides), Workspace(str(workspace)), until=until)
+    run_stages(recipes.load(recipe, overrides), Workspace(str(workspace)), until=until, jobs=jobs)
 
 
-def run(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+def run(
+    recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE, jobs: JobsOption = 1
+) -> None:
     """Do all stages of a recipe in order: skip what is up to date, resume what was cut off.
 
     Example: mintage run recipes/fed-10m.yaml --set pretrain.train.seed=2
     """
-    bring_up_to_date(recipe, workspace, overrides, "evaluate")
+    bring_up_to_date(recipe, workspace, overrides, "evaluate", jobs)
 
 
 def tokenizer(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
@@ -32,12 +34,14 @@ def tokenizer(recipe: RecipeArgument, overrides: SetOption, workspace: Workspace
     bring_up_to_date(recipe, workspace, overrides, "tokenizer")
 
 
-def shards(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+def shards(
+    recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE, jobs: JobsOption = 1
+) -> None:
     """Turn the recipe's corpus into tokens.
 
     Example: mintage shards recipes/fed-10m.yaml
     """
-    bring_up_to_date(recipe, workspace, overrides, "shards")
+    bring_up_to_date(recipe, workspace, overrides, "shards", jobs)
 
 
 def pretrain(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import tempfile
@@ -9,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mintage.corpus import parts as parts_of_corpus
 from mintage.corpus.collect.raw import JOURNAL, RawStore
 from mintage.corpus.document import USES, Document, Use, allows
 from mintage.corpus.refine import duplicates
@@ -25,7 +28,6 @@ from mintage.corpus.store import (
     database,
     parts,
     quoted,
-    write_documents,
 )
 from mintage.errors import MintageError
 from mintage.workspace import file_sha256
@@ -102,10 +104,11 @@ def inputs(settings: CorpusSettings, raw: Path) -> dict[str, str]:
             for path, name in source_module(source).files(source):
                 found[f"{source.name}/{name}"] = file_sha256(path)
     benchmarks = settings.refine.decontaminate if settings.refine else None
-    for name in benchmarks.sets if benchmarks else ():
-        for path in sorted((Path(benchmarks.path) / name).rglob("*")):
-            if path.is_file():
-                found[f"benchmarks/{name}/{path.name}"] = file_sha256(path)
+    if benchmarks is not None:
+        for name in benchmarks.sets:
+            for path in sorted((Path(benchmarks.path) / name).rglob("*")):
+                if path.is_file():
+                    found[f"benchmarks/{name}/{path.name}"] = file_sha256(path)
     return found
 
 
@@ -124,10 +127,21 @@ def raw_store(source: Source, raw: Path) -> RawStore:
 
 
 def build(
-    settings: CorpusSettings, directory: Path, progress: Progress | None = None, raw: Path = Path("raw")
+    settings: CorpusSettings,
+    directory: Path,
+    progress: Progress | None = None,
+    raw: Path = Path("raw"),
+    scratch: Path | None = None,
+    jobs: int = 1,
 ) -> CorpusSummary:
     """Read every source and write a corpus into an existing, empty directory (publishing it whole is the
-    caller's). The raw stores of collected sources are in `raw`, each under its source's name.
+    caller's).
+
+    Args:
+        progress: told of documents as they are read; on several processes it is not called.
+        raw: the raw stores of collected sources, each under its source's name.
+        scratch: where sources that were read outlive a killed build, on the same disk; the caller removes it.
+        jobs: how many processes read sources; the corpus is the same whatever their number.
 
     Raises:
         MintageError: a source cannot be read or gives no document, or the gate lets none in.
@@ -136,8 +150,18 @@ def build(
     for name in names:
         if names.count(name) > 1:
             raise MintageError(f"corpus.sources: two sources are called {name}; each needs a name of its own")
+    count_documents = Counted(progress) if progress and jobs == 1 else None
+    read = partial(source_documents, raw=raw, counted=count_documents)
     reports: dict[str, SourceReport] = {}
-    write_documents(directory, every_document(settings, raw, reports, progress))
+    with contextlib.ExitStack() as stack:
+        if scratch is None:
+            temporary = tempfile.TemporaryDirectory(prefix=".parts-", dir=directory.parent)
+            scratch = Path(stack.enter_context(temporary))
+        found = parts_of_corpus.write_all(directory, settings.sources, read, scratch, jobs)
+    for source, part in zip(sorted(settings.sources, key=lambda source: source.name), found, strict=True):
+        if not part.documents:
+            raise MintageError(no_documents(source, part.reports[source.name]))
+        reports |= part.reports
     repeated = duplicates.refine(directory)
     if settings.refine is not None:
         refine(directory, settings.refine, settings.use)
@@ -148,27 +172,27 @@ def build(
     return summarise(settings.use, groups, reports)
 
 
-def every_document(
-    settings: CorpusSettings, raw: Path, reports: dict[str, SourceReport], progress: Progress | None
-) -> Iterator[Document]:
-    """The documents of all sources in turn; fills `reports`."""
-    documents = characters = 0
-    for source in settings.sources:
-        before = documents
-        for document in source_documents(source, raw, reports):
-            documents += 1
-            characters += len(document.text)
-            if progress and documents % PROGRESS_DOCUMENTS == 0:
-                progress(source.name, documents, characters)
+class Counted:
+    """Passes a count of documents and characters on, now and then."""
+
+    def __init__(self, progress: Progress):
+        self.progress, self.documents, self.characters = progress, 0, 0
+
+    def watch(self, name: str, documents: Iterator[Document]) -> Iterator[Document]:
+        """The same documents, counted."""
+        for document in documents:
+            self.documents += 1
+            self.characters += len(document.text)
+            if self.documents % PROGRESS_DOCUMENTS == 0:
+                self.progress(name, self.documents, self.characters)
             yield document
-        if documents == before:
-            raise MintageError(no_documents(source, reports[source.name]))
-        if progress:
-            progress(source.name, documents, characters)
+        self.progress(name, self.documents, self.characters)
 
 
-def source_documents(source: Source, raw: Path, reports: dict[str, SourceReport]) -> Iterator[Document]:
-    """The documents of one source."""
+def source_documents(
+    source: Source, reports: dict[str, SourceReport], raw: Path, counted: Counted | None = None
+) -> Iterator[Document]:
+    """The documents of one source; its report is put into `reports`."""
     module = source_module(source)
     report = reports[source.name] = SourceReport()
     documents: Iterator[Document]
@@ -179,7 +203,7 @@ def source_documents(source: Source, raw: Path, reports: dict[str, SourceReport]
         documents = module.parse(source, store, report)
     else:
         documents = module.read(source, report)
-    return documents
+    return counted.watch(source.name, documents) if counted else documents
 
 
 def no_documents(source: Source, report: SourceReport) -> str:

@@ -21,7 +21,7 @@ from mintage.evaluate import bits_per_byte, ledger
 from mintage.model import huggingface
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
-from mintage.pipeline import evaluation
+from mintage.pipeline import evaluation, pieces
 from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest
 from mintage.recipe import Recipe, Stage
 from mintage.tokens import shards as token_shards
@@ -37,22 +37,25 @@ DEVELOPMENT_MEGABYTES = 0.02  # of text for each source, measured at every evalu
 console = Console(highlight=False)
 
 
-def run(recipe: Recipe, workspace: Workspace, until: str = "evaluate", prove: bool = False) -> Card:
+def run(
+    recipe: Recipe, workspace: Workspace, until: str = "evaluate", prove: bool = False, jobs: int = 1
+) -> Card:
     """Bring every stage up to and including `until` up to date; the last one's card is returned.
 
-    `prove` makes the evaluation kill and resume the last steps, and ask the served model a question.
+    `jobs` processes read sources and make shards; what they make does not depend on their number. `prove`
+    makes the evaluation kill and resume the last steps, and ask the served model a question.
     """
     if until == "tune" and recipe.tune is None:
         raise MintageError(f"{recipe.name}: the recipe has no `tune`; stages: {', '.join(STAGES)}")
     with workspace.lock():
-        card = corpus(recipe, workspace)
+        card = corpus(recipe, workspace, jobs)
         if until == "corpus":
             query = "select source, count(*) from documents group by source"
             return done(card, f'mintage corpus sql "{query}" -w {workspace.root}')
         tokenizer_card = tokenizer(recipe, workspace, card)
         if until == "tokenizer":
             return done(tokenizer_card, f"mintage shards {recipe.name}")
-        shards_card = shards(recipe, workspace, card, tokenizer_card)
+        shards_card = shards(recipe, workspace, card, tokenizer_card, jobs)
         if until == "shards":
             return done(shards_card, f"mintage pretrain {recipe.name}")
         model = pretrain(recipe, workspace, tokenizer_card, shards_card)
@@ -81,16 +84,22 @@ def say(stage: str, card: Card, made: bool, seconds: float, facts: str) -> Card:
     return card
 
 
-def corpus(recipe: Recipe, workspace: Workspace) -> Card:
+def corpus(recipe: Recipe, workspace: Workspace, jobs: int) -> Card:
     """Read the sources into dated documents."""
     settings = recipe.corpus.settings()
-    inputs = corpus_build.inputs(settings, workspace.raw())
+    decisive = pieces.corpus_settings(recipe, workspace)
+    scratch = pieces.scratch_of(workspace, "corpora", decisive, ())
     start = time.monotonic()
 
     def write(directory: Path) -> Made:
         with evaluation.progress("corpus", "documents") as progress:
             summary = corpus_build.build(
-                settings, directory, lambda _, documents, characters: progress(documents), workspace.raw()
+                settings,
+                directory,
+                lambda _, documents, characters: progress(documents),
+                workspace.raw(),
+                scratch,
+                jobs,
             )
         return Made(
             knowledge_cutoff=None if summary.undated else text_time(summary.latest),
@@ -103,10 +112,11 @@ def corpus(recipe: Recipe, workspace: Workspace) -> Card:
         workspace,
         "corpora",
         recipe.name,
-        settings={**plain(settings), "inputs": inputs},
+        settings=decisive,
         parents=(),
         write=write,
     )
+    pieces.forget(scratch)
     figures = card.figures
     facts = f"{figures['documents']:,} documents, {figures['characters'] / 1e6:,.1f} M characters"
     if figures["duplicates"] or figures["removed"]:
@@ -166,10 +176,12 @@ def tokenizer(recipe: Recipe, workspace: Workspace, corpus_card: Card) -> Card:
     return say("tokenizer", card, made, time.monotonic() - start, f"{card.figures['vocab_size']:,} entries")
 
 
-def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_card: Card) -> Card:
+def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_card: Card, jobs: int) -> Card:
     """Turn every admissible document into tokens; the cutoff is a predicate of the plan, not of the
     shards."""
     start = time.monotonic()
+    parents = (corpus_card, tokenizer_card)
+    scratch = pieces.scratch_of(workspace, "shards", {}, parents)
 
     def write(target: Path) -> Made:
         cutoff = tokenizer_card.knowledge_cutoff
@@ -181,6 +193,8 @@ def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_ca
                 recipe.corpus.use,
                 tokenizer_cutoff=datetime.fromisoformat(cutoff) if cutoff else None,
                 corpus_hash=corpus_card.content_hash,
+                scratch=scratch,
+                jobs=jobs,
                 progress=progress,
             )
         return Made(
@@ -193,9 +207,8 @@ def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_ca
             },
         )
 
-    card, made = make(
-        workspace, "shards", recipe.name, settings={}, parents=(corpus_card, tokenizer_card), write=write
-    )
+    card, made = make(workspace, "shards", recipe.name, settings={}, parents=parents, write=write)
+    pieces.forget(scratch)
     figures = card.figures
     facts = (
         f"{figures['tokens'] / 1e6:,.2f} M tokens, {figures['bytes'] / figures['tokens']:.2f} bytes per token"
