@@ -303,7 +303,8 @@ def test_performance_since_the_listing_is_that_of_the_first_and_last_close(tmp_p
     text = documents[1].text
     assert "listing on 2019-12-30" in text and "3-for-1 split" in text
     assert f" {to_places(multiple, 2)}" in text and f"{yearly:+.2%}" in text
-    assert documents[0].text.endswith(".") and "split" not in documents[0].text  # at the end of 2020 nobody knew of it
+    assert "split" not in documents[0].text  # at the end of 2020 nobody knew of it
+    assert documents[0].text.endswith(".")
 
 
 def test_parquet_with_many_symbols_gives_the_texts_of_single_csv_files(tmp_path):
