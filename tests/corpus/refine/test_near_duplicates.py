@@ -59,7 +59,7 @@ def test_planted_pairs_are_found_and_no_others(tmp_path):
         words = generator.choices(WORDS, k=generator.randint(120, 400))
         edited = list(words)
         for place in generator.sample(
-            range(len(words)), int(len(words) * generator.uniform(0.002, 0.08)) + 1
+            range(len(words)), int(len(words) * generator.uniform(0.002, 0.04)) + 1
         ):
             edited[place] = generator.choice(WORDS)
         texts[f"{number}"], texts[f"{number}'"] = " ".join(words), " ".join(edited)
