@@ -126,9 +126,33 @@ def quality() -> str:
     )
 
 
+def extract() -> str:
+    """Filing HTML to Markdown beside sec2md: speed, table cells against the filings' inline facts."""
+    result = json.loads((RESULTS / "extract.json").read_text())
+    times, sides = result["times_faster"], result["sides"]
+    names = {
+        "median_f1": "table F1, median over filings",
+        "precision": "precision of table cells",
+        "recall": "recall of table cells",
+        "face_coverage": "face facts beside their label and under a column header",
+        "face_right_period": "of those, under the right year",
+        "backslashes": "backslash escapes",
+    }
+    rows = [
+        [label, *(f"{side[name]:,.4g}" if name == "backslashes" else f"{side[name]:.3f}" for side in sides.values())]
+        for name, label in names.items()
+    ]
+    low, high = times["quartiles"]
+    return (
+        f"{times['median']:.1f} times as fast (quartiles {low:.1f} to {high:.1f}, least {times['least']:.1f}), in "
+        f"CPU seconds, interleaved, over {len(result['filings'])} filings.\n\n"
+    ) + table(["", *sides], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "train": train,
     "quality": quality,
+    "extract": extract,
 } | {
     name: lambda name=name: report(name) for name in ("quickstart", "sandbox-10m", "fed-10m", "earnings-10m")
 }

@@ -69,6 +69,8 @@ def source_module(source: Source) -> ModuleType:
     name = MODULES[type(source)]
     if isinstance(source, HubSource) and source.path is not None:
         name = "hub.folder"
+    if isinstance(source, MarketsSource) and source.yfinance:
+        name = "markets.yahoo"
     return importlib.import_module(f"mintage.corpus.sources.{name}")
 
 

@@ -40,7 +40,11 @@ def run(sources: Sequence[Source], workspace: Workspace, replay: list[Path]) -> 
 def collect_source(source: Source, workspace: Workspace, replay: Replay | None) -> Account:
     """Fetch one source, with a progress line."""
     module = source_module(source)
-    transport: Transport = replay or Live(module.user_agent(source), rates(source))
+    transport: Transport | None = replay
+    if transport is None and hasattr(module, "transport"):
+        transport = module.transport(source)  # a library that brings its own way to its host
+    if transport is None:
+        transport = Live(module.user_agent(source), rates(source))
     raw = RawStore(workspace.raw(source.name))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     start = time.monotonic()
