@@ -57,7 +57,7 @@ class Loader:
                 f"{shards_directory}: the plan was built on other shards; build it again on these"
             )
         self.plan = plan
-        self._tokens = [shards.tokens(number) for number in range(shards.manifest["shards"])]
+        self._tokens = [shards.tokens(number, scattered=True) for number in range(shards.manifest["shards"])]
         self._masks: list[np.ndarray | None] = [None] * len(self._tokens)
         if plan.settings.layout == "documents":
             self._masks = [shards.mask(number) for number in range(len(self._tokens))]

@@ -16,6 +16,7 @@ as there are, with the same bytes.
 from __future__ import annotations
 
 import json
+import mmap
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -406,10 +407,14 @@ class Shards:
         order = [(key, "ascending") for key in ("source", "available_at", "doc_id")]
         return table.take(pc.sort_indices(table, sort_keys=order))
 
-    def tokens(self, shard: int) -> np.ndarray:
-        """The token ids of a shard, mapped and not read."""
-        # A plain array over the mapping: slices of np.memmap itself cost several times as much.
-        return np.memmap(self._path(shard, "bin"), np.dtype(self.manifest["dtype"]), "r").view(np.ndarray)
+    def tokens(self, shard: int, scattered: bool = False) -> np.ndarray:
+        """The token ids of a shard, mapped and not read. `scattered`: they will be read a few at a time, here
+        and there, so that the system should not read ahead."""
+        with self._path(shard, "bin").open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if scattered and hasattr(mmap, "MADV_RANDOM"):  # Windows has no such advice
+            mapped.madvise(mmap.MADV_RANDOM)
+        return np.frombuffer(mapped, self.manifest["dtype"])
 
     def mask(self, shard: int) -> np.ndarray | None:
         """The loss mask of a shard (uint8), mapped and not read; None where every token counts."""
