@@ -10,8 +10,8 @@ make 14 x 8 values over word 5-grams of the same texts with the numbers kept (da
 signatures; one text first is not counted. Seconds are CPU seconds.
 
 **Planted.** Three variants of each speech have words exchanged, but none of a figure ("million", "March"), so
-that the Jaccard similarity of the word 5-grams to the speech lies between 0.5 and 1; one more differs from the
-speech in one figure only. Truth is the exact similarity of all pairs of a speech and its variants. Recall
+that the Jaccard similarity of the word 5-grams to the speech lies between 0.5 and 1; one more differs from
+the speech in one figure only. Truth is the exact similarity of all pairs of a speech and its variants. Recall
 counts the pairs of 0.8 and above with the same figures, precision the pairs found, and `figures_merged` those
 that differ in a figure.
 """
