@@ -272,7 +272,8 @@ def gradient_stage(
     run_name = f"{recipe.name}-{stage_name}-{fingerprint[:8]}"
 
     def write(target: Path) -> Made:
-        plan = Plan.build(shards_directory, stage.plan, recipe.cutoff)
+        plans = workspace.path("runs", run_name) / "plans"
+        plan = Plan.kept(plans, shards_directory, stage.plan, recipe.cutoff)
         result = run_training(recipe, workspace, stage, plan, parents, run_name, start_model)
         shutil.copytree(
             result.checkpoint,

@@ -354,7 +354,8 @@ def test_one_empty_file_among_others_is_counted(tmp_path):
 
 
 def test_a_page_of_html_becomes_markdown_and_is_dated_by_its_name(tmp_path):
-    page = "<html><body><h1>Rates</h1><table><tr><td>Rate</td><td>$</td><td>5.25</td></tr></table></body></html>"
+    table = "<table><tr><td>Rate</td><td>$</td><td>5.25</td></tr></table>"
+    page = f"<html><body><h1>Rates</h1>{table}</body></html>"
     (tmp_path / "statement-2020-05-04.html.gz").write_bytes(gzip.compress(page.encode("cp1252")))
     rule = DateField("file", pattern=r"\d{4}-\d\d-\d\d", zone="America/New_York")
     settings = FilesSource("mine", str(tmp_path), "CC0-1.0", available_at=(rule,))

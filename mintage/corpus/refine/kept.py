@@ -24,9 +24,8 @@ from mintage.corpus.refine.decontaminate import DECONTAMINATION
 from mintage.corpus.refine.duplicates import FETCH_ROWS, FOREVER, LAST_MOMENT, create_view, write_keys
 from mintage.corpus.refine.filters import FILTERED
 from mintage.corpus.refine.near_duplicates import NEAR_DUPLICATE, count
-from mintage.corpus.store import SUPERSEDED, database, parquet_writer, parts, quoted, write_attribute
+from mintage.corpus.store import KEPT, SUPERSEDED, database, parquet_writer, parts, quoted, write_attribute
 
-KEPT = "kept"
 DECISION_SCHEMA = pa.schema(
     [
         ("position", pa.int64()),

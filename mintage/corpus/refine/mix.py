@@ -10,10 +10,10 @@ from pathlib import Path
 
 from mintage.corpus.document import USES, Use, allows
 from mintage.corpus.refine.duplicates import FETCH_ROWS, create_view
-from mintage.corpus.refine.kept import KEPT
 from mintage.corpus.refine.settings import Component, MixSettings
 from mintage.corpus.store import (
     EXACT_DUPLICATE,
+    KEPT,
     create_views,
     database,
     parts,

@@ -6,7 +6,7 @@ those that bear a check digit count only when it agrees. What only looks like a 
 phone number needs its punctuation, and a card the first digits of an issuer. Names stay, officers' names in
 filings among them; so do the public contacts of a company (`ScrubSettings.keep_near`, `keep_mailboxes`).
 
-The text in the store is not changed. `masked` puts the mask in where a document is read.
+The text in the store is not changed. `store.masked` puts the mask in where a document is read.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from mintage.corpus.refine.settings import PersonalKind, ScrubSettings
-from mintage.corpus.store import read_documents, write_attribute
+from mintage.corpus.store import PERSONAL_DATA, read_documents, write_attribute
 
-PERSONAL_DATA = "personal_data"
 SPAN = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("kind", pa.string())])
 PERSONAL_DATA_SCHEMA = pa.schema([("doc_id", pa.string()), ("spans", pa.list_(SPAN))])
 
@@ -123,16 +122,6 @@ def scrub(directory: Path, settings: ScrubSettings) -> ScrubReport:
     reader = pa.RecordBatchReader.from_batches(PERSONAL_DATA_SCHEMA, rows())
     write_attribute(directory, PERSONAL_DATA, reader)
     return report
-
-
-def masked(text: str, spans: list[Span]) -> str:
-    """A text with each span replaced by its kind in brackets: "[email]"."""
-    pieces = []
-    end = 0
-    for span in spans:
-        pieces += [text[end : span.start], f"[{span.kind}]"]
-        end = span.end
-    return "".join([*pieces, text[end:]])
 
 
 def find(text: str, settings: ScrubSettings) -> tuple[list[Span], list[Span]]:

@@ -13,7 +13,7 @@ from mintage.corpus.document import USES, Document
 from mintage.corpus.refine.decontaminate import decontaminate
 from mintage.corpus.refine.duplicates import refine
 from mintage.corpus.refine.filters import apply_filters
-from mintage.corpus.refine.kept import KEPT, decide
+from mintage.corpus.refine.kept import decide
 from mintage.corpus.refine.near_duplicates import near_duplicates
 from mintage.corpus.refine.quality import tag
 from mintage.corpus.refine.settings import DecontaminateSettings, Filter, NearDuplicateSettings
@@ -82,7 +82,7 @@ def write(directory: Path, documents: list[Document]) -> Path:
 def kept_view(directory: Path, as_of: datetime | None, gate: str) -> list[Document]:
     """What is public and admitted at the gate, not replaced, and not left out there."""
     decisions: list[dict] = []
-    for batch in store.read_attribute(directory, KEPT):
+    for batch in store.read_attribute(directory, store.KEPT):
         decisions += batch.to_pylist()
     left_out = {row["doc_id"] for row in decisions if gate in (row["dropped_at"] or [])}
     seen = []
@@ -151,7 +151,7 @@ def test_a_view_is_that_of_the_store_cut_at_its_time(tmp_path_factory, documents
 def decisions(directory: Path) -> dict[str, dict]:
     """What was decided, by native_id; documents that stay are absent."""
     ids = pa.Table.from_batches(store.read_documents(directory, ["native_id"]))["native_id"].to_pylist()
-    rows = pa.Table.from_batches(store.read_attribute(directory, KEPT)).to_pylist()
+    rows = pa.Table.from_batches(store.read_attribute(directory, store.KEPT)).to_pylist()
     return {native_id: row for native_id, row in zip(ids, rows) if row["reason"]}
 
 

@@ -11,15 +11,19 @@ from mintage.corpus.document import Document
 from mintage.corpus.refine.duplicates import refine
 from mintage.corpus.refine.kept import decide
 from mintage.corpus.refine.mix import COMPONENT, mix
-from mintage.corpus.refine.scrub import PERSONAL_DATA, Span, find, is_card, masked, scrub
+from mintage.corpus.refine.scrub import find, is_card, scrub
 from mintage.corpus.refine.settings import Component, MixSettings, ScrubSettings
 from mintage.errors import MintageError
 
 SETTINGS = ScrubSettings()
 
 
+def masked_with(text: str, settings: ScrubSettings) -> str:
+    return store.masked(text, [span._asdict() for span in find(text, settings)[0]])
+
+
 def scrubbed(text: str) -> str:
-    return masked(text, find(text, SETTINGS)[0])
+    return masked_with(text, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -75,15 +79,17 @@ def test_public_contacts_of_a_company_stay_and_are_counted(tmp_path):
     assert report.kept == {"s0": {"phone": 2, "email": 2}}
     assert report.documents == {"s1": 1}
     spans = [
-        row["spans"] for batch in store.read_attribute(tmp_path, PERSONAL_DATA) for row in batch.to_pylist()
+        row["spans"]
+        for batch in store.read_attribute(tmp_path, store.PERSONAL_DATA)
+        for row in batch.to_pylist()
     ]
     assert [len(each) for each in spans] == [0, 0, 0, 1]
-    assert masked(texts[3], [Span(**span) for span in spans[3]]) == "Home phone [phone]."
+    assert store.masked(texts[3], spans[3]) == "Home phone [phone]."
 
 
 def test_only_the_chosen_kinds_are_masked():
     text = "a.b@example.com, 123-45-6789"
-    assert masked(text, find(text, ScrubSettings(kinds=("ssn",)))[0]) == "a.b@example.com, [ssn]"
+    assert masked_with(text, ScrubSettings(kinds=("ssn",))) == "a.b@example.com, [ssn]"
 
 
 @given(st.integers(10**13, 10**14 - 1))
