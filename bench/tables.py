@@ -140,8 +140,8 @@ def extract() -> str:
     rows = [[label, *(f"{side[name]:.3f}" for side in sides.values())] for name, label in names.items()]
     low, high = times["quartiles"]
     return (
-        f"{times['median']:.1f} times as fast (quartiles {low:.1f} to {high:.1f}, least {times['least']:.1f}), "
-        f"in CPU seconds, interleaved, over {len(result['filings'])} filings; "
+        f"{times['median']:.1f} times as fast (quartiles {low:.1f} to {high:.1f}, "
+        f"least {times['least']:.1f}) in CPU seconds, interleaved, over {len(result['filings'])} filings; "
         f"{sides['ours']['backslashes']} backslash escapes.\n\n"
     ) + table(["", *sides], rows)
 
