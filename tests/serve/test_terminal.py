@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -109,6 +110,8 @@ class Terminal:
 
 def make_controlling() -> None:
     """Make the child's standard input its controlling terminal, so that Ctrl-C reaches it."""
+    # What runs in the background of a shell, CI's own processes for one, is born deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     import fcntl
     import termios
 
