@@ -19,7 +19,7 @@ def run(workspace: Workspace, port: int | None) -> None:
     console = Console(highlight=False)
     start = time.monotonic()
     if port is not None:
-        server.listen("127.0.0.1", port).close()  # a port in use is better said now than in eight minutes
+        server.listen("127.0.0.1", port).close()  # a port in use is better said now than in five minutes
     console.print(
         "[bold]Mintage quickstart[/bold]: the texts of a small invented economy become a tokenizer, "
         "a trained model, a tuned assistant, a report and a chat page. No network is used."
