@@ -19,6 +19,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import random
 import statistics
 import subprocess
@@ -308,7 +309,7 @@ def main() -> None:
     import transformers
 
     report = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": re.sub(r" --out \S+", "", " ".join(["python", *sys.argv])),
         "code": code_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,

@@ -7,13 +7,14 @@ reading that puts fewer filings outside those hours is the true one. (Notices of
 a registration is effective, are posted at night and tell nothing.)
 
 What is accepted after 17:30 is disseminated on the next business day, which is then the day in the first line
-of the submission (https://www.sec.gov/search-filings/edgar-search-assistance/accessing-edgar-data).
+of the submission (https://www.sec.gov/search-filings/edgar-search-assistance/accessing-edgar-data). Letters
+between the SEC's staff and a company are released weeks after they were sent, at an hour that nobody writes down.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -21,7 +22,8 @@ from mintage.corpus.document import DatePrecision
 from mintage.corpus.sources.dates import END_OF_DAY, in_utc
 
 EASTERN = ZoneInfo("America/New_York")
-OPENING, CLOSING = time(6), time(22)  # Eastern time
+OPENING, EVENING, CLOSING = time(6), time(17, 30), time(22)  # Eastern time
+LONGEST_CLOSURE = timedelta(days=5)  # from an evening to the next business day, long holidays included
 
 STAFF_NOTICES = ("EFFECT", "QUALIF")
 
@@ -46,13 +48,15 @@ def became_public(accepted: datetime | None, public: date) -> tuple[datetime, Da
     """The first moment at which a filing could be read, and how well that is known.
 
     `accepted` is its acceptance (UTC), None where only the day is known; `public` the day (Eastern) of its
-    dissemination. Accepted in the evening, it is public when EDGAR opens on that day.
+    dissemination. Accepted in the evening, it is public when EDGAR opens on the next business day; released
+    later than that, at the end of the day of its release.
     """
-    if accepted is None:
-        return in_utc(datetime.combine(public, END_OF_DAY), EASTERN), "day"
-    if accepted.astimezone(EASTERN).date() >= public:
+    sent = accepted.astimezone(EASTERN) if accepted else None
+    if accepted and sent and sent.date() >= public:
         return accepted, "second"
-    return in_utc(datetime.combine(public, OPENING), EASTERN), "minute"
+    if sent and sent.time() >= EVENING and public - sent.date() <= LONGEST_CLOSURE:
+        return in_utc(datetime.combine(public, OPENING), EASTERN), "minute"
+    return in_utc(datetime.combine(public, END_OF_DAY), EASTERN), "day"
 
 
 def clock_of(listed: Iterable[tuple[str, str]]) -> Clock:

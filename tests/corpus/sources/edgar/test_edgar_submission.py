@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mintage.corpus.sources.dates import END_OF_DAY
 from mintage.corpus.sources.edgar.listing import FILING, read_submissions
 from mintage.corpus.sources.edgar.submission import (
     Filer,
@@ -79,6 +80,29 @@ def test_a_letter_of_the_staff_is_read_from_its_text_and_not_its_pdf(shared_data
     read = read_submission(recorded(shared_data, "0000000000-24-003505"))
     assert read.parts[0].type == "TEXT-EXTRACT"
     assert "Luca" in text_of(read.parts[0])
+
+
+@pytest.mark.parametrize("accession", ["0000000000-24-003505", "0000320193-24-000061", "0000065873-05-000060"])
+def test_a_letter_is_public_at_the_end_of_the_day_of_its_release(shared_data: Path, accession: str) -> None:
+    read = read_submission(recorded(shared_data, accession))
+    moment, precision = became_public(read.accepted, read.public)
+    assert read.accepted is not None and (read.public - read.accepted.date()).days > 20
+    assert precision == "day"
+    assert moment.astimezone(EASTERN).replace(tzinfo=None) == datetime.combine(read.public, END_OF_DAY)
+
+
+@pytest.mark.parametrize(
+    ("hour", "public", "expected"),
+    [
+        (18, date(2024, 1, 8), "minute"),  # Friday evening, Monday at six
+        (12, date(2024, 1, 8), "day"),  # held back for another reason
+        (18, date(2024, 2, 8), "day"),  # a letter that was sent in the evening
+        (18, date(2024, 1, 5), "second"),
+    ],
+)
+def test_only_what_comes_in_the_evening_waits_for_the_opening(hour: int, public: date, expected: str) -> None:
+    accepted = datetime(2024, 1, 5, hour, 30, tzinfo=EASTERN)
+    assert became_public(accepted, public)[1] == expected
 
 
 def test_every_recorded_submission_is_whole_and_read(shared_data: Path) -> None:
