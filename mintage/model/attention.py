@@ -30,13 +30,30 @@ def rotate(x_BTNH: Tensor, cos_T1H: Tensor, sin_T1H: Tensor) -> Tensor:
     return torch.addcmul(x_BTNH * cos_T1H, swapped_BTNH, sin_T1H)
 
 
+def attend(
+    q_BTNH: Tensor, k_BKSH: Tensor, v_BKSH: Tensor, mask_B1TS: Tensor | None = None, dropout: float = 0.0
+) -> Tensor:
+    """What each query reads: (B, T, N * H). Without a mask token t sees the first t + 1 keys, and one token
+    alone sees all of them. N may be a multiple of K (arXiv:2305.13245). `dropout`: the share of attention
+    weights that are dropped."""
+    attended_BNTH = functional.scaled_dot_product_attention(
+        q_BTNH.transpose(1, 2),
+        k_BKSH,
+        v_BKSH,
+        attn_mask=mask_B1TS,
+        dropout_p=dropout,
+        is_causal=mask_B1TS is None and q_BTNH.shape[1] > 1,
+        enable_gqa=q_BTNH.shape[2] != k_BKSH.shape[1],
+    )
+    return attended_BNTH.transpose(1, 2).flatten(2)
+
+
 class Attention(nn.Module):
     """Causal self-attention: x_BTD -> (B, T, D)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.head_dim = config.head_dim
-        self.grouped = config.num_attention_heads != config.num_key_value_heads
         query_size = config.num_attention_heads * config.head_dim
         key_size = config.num_key_value_heads * config.head_dim
         self.q_proj = nn.Linear(config.hidden_size, query_size, bias=False)
@@ -66,13 +83,4 @@ class Attention(nn.Module):
             k_BKSH, v_BKSH = k_BTKH.transpose(1, 2), v_BTKH.transpose(1, 2)
         else:
             k_BKSH, v_BKSH = cache.write(layer, k_BTKH, v_BTKH)
-        attended_BNTH = functional.scaled_dot_product_attention(
-            q_BTNH.transpose(1, 2),
-            k_BKSH,
-            v_BKSH,
-            attn_mask=mask_B1TS,
-            # One token beside a cache sees all of it; more tokens without a mask start at position 0.
-            is_causal=mask_B1TS is None and x_BTD.shape[1] > 1,
-            enable_gqa=self.grouped,
-        )
-        return self.o_proj(attended_BNTH.transpose(1, 2).flatten(2))
+        return self.o_proj(attend(q_BTNH, k_BKSH, v_BKSH, mask_B1TS))

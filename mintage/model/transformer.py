@@ -81,6 +81,16 @@ class Transformer(nn.Module):
         self.cos_S1H = nn.Buffer(cos_SH[:, None], persistent=False)
         self.sin_S1H = nn.Buffer(sin_SH[:, None], persistent=False)
 
+    @property
+    def blocks(self) -> nn.ModuleList:
+        """The layers between the embedding and the final norm, in order."""
+        return self.model.layers
+
+    @property
+    def embedding(self) -> nn.Embedding:
+        """The table of token vectors, weight (V, D)."""
+        return self.model.embed_tokens
+
     def forward(
         self, tokens_BT: Tensor, positions_BT: Tensor | None = None, cache: KeyValueCache | None = None
     ) -> Tensor:
@@ -98,8 +108,8 @@ class Transformer(nn.Module):
         else:
             cos_T1H, sin_T1H = self.cos_S1H[positions_BT], self.sin_S1H[positions_BT]
         mask_B1TS = cache.mask(length) if cache is not None else None
-        x_BTD = self.model.embed_tokens(tokens_BT)
-        for index, layer in enumerate(self.model.layers):
+        x_BTD = self.embedding(tokens_BT)
+        for index, layer in enumerate(self.blocks):
             x_BTD = layer(x_BTD, cos_T1H, sin_T1H, mask_B1TS, cache, index)
         if cache is not None:
             cache.advance(length)

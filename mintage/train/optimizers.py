@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from mintage.model.transformer import Transformer
 from mintage.train.settings import OptimizerSettings
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -93,19 +94,18 @@ class Muon(Optimizer):
             parameter.sub_((update_RC.mT if rows > columns else update_RC) * (rate * taken))
 
 
-def build_optimizers(model: nn.Module, settings: OptimizerSettings) -> list[Optimizer]:
+def build_optimizers(model: Transformer, settings: OptimizerSettings) -> list[Optimizer]:
     """The optimizers of a model, their state laid out at zero so that a checkpoint always has the same
     tensors.
 
     Weight decay touches matrices only. Every group keeps its peak rate as `peak_lr`.
     """
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    between = {id(parameter) for parameter in model.blocks.parameters()}
     inner = [
         parameter
-        for name, parameter in named
-        if settings.name == "muon"
-        and parameter.ndim == 2
-        and not name.startswith(("model.embed_tokens", "lm_head"))
+        for _, parameter in named
+        if settings.name == "muon" and parameter.ndim == 2 and id(parameter) in between
     ]
     taken = {id(parameter) for parameter in inner}
     rest = [parameter for _, parameter in named if id(parameter) not in taken]

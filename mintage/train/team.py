@@ -39,7 +39,7 @@ class Team:
     def compile(self) -> None:
         """Compile every layer, for the shapes that come."""
         for replica in self.replicas:
-            for layer in replica.model.layers:
+            for layer in replica.blocks:
                 layer.compile(dynamic=False)
 
     def learn(self, both_ways: Pass, batch: Any) -> tuple[Tensor, int]:
