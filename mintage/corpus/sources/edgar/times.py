@@ -8,7 +8,8 @@ a registration is effective, are posted at night and tell nothing.)
 
 What is accepted after 17:30 is disseminated on the next business day, which is then the day in the first line
 of the submission (https://www.sec.gov/search-filings/edgar-search-assistance/accessing-edgar-data). Letters
-between the SEC's staff and a company are released weeks after they were sent, at an hour that nobody writes down.
+between the SEC's staff and a company are released weeks after they were sent, at an hour that is not written
+down.
 """
 
 from __future__ import annotations
