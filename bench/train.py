@@ -19,8 +19,8 @@ import itertools
 import json
 import os
 import platform
-import re
 import random
+import re
 import statistics
 import subprocess
 import sys

@@ -82,7 +82,9 @@ def test_a_letter_of_the_staff_is_read_from_its_text_and_not_its_pdf(shared_data
     assert "Luca" in text_of(read.parts[0])
 
 
-@pytest.mark.parametrize("accession", ["0000000000-24-003505", "0000320193-24-000061", "0000065873-05-000060"])
+@pytest.mark.parametrize(
+    "accession", ["0000000000-24-003505", "0000320193-24-000061", "0000065873-05-000060"]
+)
 def test_a_letter_is_public_at_the_end_of_the_day_of_its_release(shared_data: Path, accession: str) -> None:
     read = read_submission(recorded(shared_data, accession))
     moment, precision = became_public(read.accepted, read.public)
