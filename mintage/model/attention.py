@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -10,14 +12,29 @@ from mintage.model.cache import KeyValueCache
 from mintage.model.config import ModelConfig
 from mintage.model.norm import RMSNorm
 
+Rotary = tuple[Tensor, Tensor]  # cosines and sines of the tokens' angles, each (T, 1, H) or (B, T, 1, H)
 
-def rotary_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, float32 (S, H) each, of every position's angles (RoFormer, arXiv:2104.09864, eq.
-    15), laid out for `rotate`: once for the first half of a head's dimensions, where the sine is negative,
-    once for the second."""
+
+def rotary_frequencies(config: ModelConfig) -> Tensor:
+    """The angle per token, float32 (H / 2,), of each pair of a head's dimensions (RoFormer, arXiv:2104.09864,
+    section 3.2.2), stretched as `rope_scaling` asks."""
     exponents_F = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
     frequencies_F = 1.0 / config.rope_theta**exponents_F
-    angles_SF = torch.arange(config.max_position_embeddings, dtype=torch.float32)[:, None] * frequencies_F
+    scaling = config.rope_scaling
+    if scaling is None:
+        return frequencies_F
+    turns_F = scaling.original_max_position_embeddings * frequencies_F / (2 * math.pi)
+    kept_F = (turns_F - scaling.low_freq_factor) / (scaling.high_freq_factor - scaling.low_freq_factor)
+    kept_F = kept_F.clamp(0, 1)
+    return frequencies_F * (kept_F + (1 - kept_F) / scaling.factor)
+
+
+def rotary_tables(config: ModelConfig) -> Rotary:
+    """Cosines and sines, float32 (S, H) each, of every position's angles (RoFormer, eq. 15), laid out for
+    `rotate`: once for the first half of a head's dimensions, where the sine is negative, once for the
+    second."""
+    positions_S = torch.arange(config.max_position_embeddings, dtype=torch.float32)
+    angles_SF = positions_S[:, None] * rotary_frequencies(config)
     cos_SF, sin_SF = angles_SF.cos(), angles_SF.sin()
     return torch.cat((cos_SF, cos_SF), dim=-1), torch.cat((-sin_SF, sin_SF), dim=-1)
 
@@ -53,13 +70,14 @@ class Attention(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.head_dim = config.head_dim
+        self.head_dim, self.dropout = config.head_dim, config.dropout
         query_size = config.num_attention_heads * config.head_dim
         key_size = config.num_key_value_heads * config.head_dim
-        self.q_proj = nn.Linear(config.hidden_size, query_size, bias=False)
-        self.k_proj = nn.Linear(config.hidden_size, key_size, bias=False)
-        self.v_proj = nn.Linear(config.hidden_size, key_size, bias=False)
-        self.o_proj = nn.Linear(query_size, config.hidden_size, bias=False)
+        bias = config.attention_bias
+        self.q_proj = nn.Linear(config.hidden_size, query_size, bias=bias)
+        self.k_proj = nn.Linear(config.hidden_size, key_size, bias=bias)
+        self.v_proj = nn.Linear(config.hidden_size, key_size, bias=bias)
+        self.o_proj = nn.Linear(query_size, config.hidden_size, bias=bias)
         normalised = config.layout == "qwen3"
         self.q_norm = RMSNorm(config.head_dim, config.rms_norm_eps) if normalised else nn.Identity()
         self.k_norm = RMSNorm(config.head_dim, config.rms_norm_eps) if normalised else nn.Identity()
@@ -67,14 +85,12 @@ class Attention(nn.Module):
     def forward(
         self,
         x_BTD: Tensor,
-        cos_T1H: Tensor,
-        sin_T1H: Tensor,
-        mask_B1TS: Tensor | None = None,
-        cache: KeyValueCache | None = None,
-        layer: int = 0,
+        rotary: Rotary,
+        mask_B1TS: Tensor | None,
+        cache: KeyValueCache | None,
+        layer: int,
     ) -> Tensor:
-        """`cos_T1H`, `sin_T1H`: rows of `rotary_tables`, also (B, T, 1, H) where rows have their own
-        positions."""
+        cos_T1H, sin_T1H = rotary
         heads = (*x_BTD.shape[:2], -1, self.head_dim)
         q_BTNH = rotate(self.q_norm(self.q_proj(x_BTD).view(heads)), cos_T1H, sin_T1H)
         k_BTKH = rotate(self.k_norm(self.k_proj(x_BTD).view(heads)), cos_T1H, sin_T1H)
@@ -83,4 +99,5 @@ class Attention(nn.Module):
             k_BKSH, v_BKSH = k_BTKH.transpose(1, 2), v_BTKH.transpose(1, 2)
         else:
             k_BKSH, v_BKSH = cache.write(layer, k_BTKH, v_BTKH)
-        return self.o_proj(attend(q_BTNH, k_BKSH, v_BKSH, mask_B1TS))
+        dropout = self.dropout if self.training else 0.0
+        return self.o_proj(attend(q_BTNH, k_BKSH, v_BKSH, mask_B1TS, dropout))

@@ -58,7 +58,7 @@ def save(model: Transformer, directory: str | Path, tokenizer_directory: str | P
 
 
 def load(directory: str | Path) -> Transformer:
-    """Open a model directory on the CPU, in float32 whatever it was stored in.
+    """Open a model directory on the CPU, in float32 whatever it was stored in, in evaluation mode.
 
     Raises:
         MintageError: no such directory, weights in another format, an architecture or option that is not
@@ -88,7 +88,7 @@ def load(directory: str | Path) -> Transformer:
     with torch.no_grad():
         for name, tensor in expected.items():
             tensor.copy_(stored[name])
-    return model
+    return model.eval()
 
 
 def read_config(directory: str | Path) -> ModelConfig:

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from mintage.model.attention import Attention
 from mintage.model.config import ModelConfig
+from mintage.model.feed_forward import GatedFeedForward
 from mintage.model.transformer import Layer, Transformer
 
 EMBEDDING = 0.15  # deviation of the token slot, and the size of the constant
@@ -52,13 +53,13 @@ def initialize_lookup(model: Transformer, generator: torch.Generator) -> None:
     def normal(weight: Tensor, deviation: float) -> None:
         weight.copy_(torch.normal(0.0, deviation, weight.shape, generator=generator))
 
-    embedding = model.model.embed_tokens.weight
+    embedding = model.embedding.weight
     normal(embedding, EMBEDDING_NOISE)
     normal(embedding[:, :slot], EMBEDDING)
     embedding[:, constant] = EMBEDDING
-    layers = cast(list[Layer], list(model.model.layers))
+    layers = cast(list[Layer], list(model.blocks))
     for layer in layers:
-        attention, feed_forward = layer.self_attn, layer.mlp
+        attention, feed_forward = layer.self_attn, cast(GatedFeedForward, layer.mlp)
         for projection in (attention.q_proj, attention.k_proj, attention.v_proj):
             normal(projection.weight, ATTENTION_NOISE)
         normal(feed_forward.gate_proj.weight, FEED_FORWARD_NOISE)

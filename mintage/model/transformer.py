@@ -9,23 +9,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mintage.model.attention import Attention, rotary_tables
+from mintage.errors import MintageError
+from mintage.model.attention import Attention, Rotary, rotary_tables
 from mintage.model.cache import KeyValueCache
 from mintage.model.config import ModelConfig
+from mintage.model.feed_forward import GatedFeedForward, PlainFeedForward
+from mintage.model.gpt2 import GPT2Decoder
 from mintage.model.norm import RMSNorm
-
-
-class FeedForward(nn.Module):
-    """SwiGLU (arXiv:2002.05202): x_BTD -> (B, T, D)."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.gate_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.up_proj = nn.Linear(config.hidden_size, config.intermediate_size, bias=False)
-        self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
-
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        return self.down_proj(functional.silu(self.gate_proj(x_BTD)) * self.up_proj(x_BTD))
 
 
 class Layer(nn.Module):
@@ -36,19 +26,21 @@ class Layer(nn.Module):
         self.input_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = Attention(config)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.mlp = FeedForward(config)
+        self.mlp = PlainFeedForward(config) if config.layout == "arcee" else GatedFeedForward(config)
+        self.drop = nn.Dropout(config.dropout)
 
     def forward(
         self,
         x_BTD: Tensor,
-        cos_T1H: Tensor,
-        sin_T1H: Tensor,
+        rotary: Rotary,
         mask_B1TS: Tensor | None,
         cache: KeyValueCache | None,
         layer: int,
     ) -> Tensor:
-        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), cos_T1H, sin_T1H, mask_B1TS, cache, layer)
-        return x_BTD + self.mlp(self.post_attention_layernorm(x_BTD))
+        x_BTD = x_BTD + self.drop(
+            self.self_attn(self.input_layernorm(x_BTD), rotary, mask_B1TS, cache, layer)
+        )
+        return x_BTD + self.drop(self.mlp(self.post_attention_layernorm(x_BTD)))
 
 
 class Decoder(nn.Module):
@@ -62,10 +54,12 @@ class Decoder(nn.Module):
 
 
 class Transformer(nn.Module):
-    """A decoder-only language model in the Llama or Qwen3 layout.
+    """A decoder-only language model in any layout of `ModelConfig`.
 
     Weights are arbitrary until `mintage.model.initialize.initialize` or `mintage.model.huggingface.load` sets
-    them. With tied embeddings `lm_head.weight` is the same parameter as `model.embed_tokens.weight`.
+    them. With tied embeddings `lm_head.weight` is the same parameter as `embedding.weight`. The parameters
+    lie in `model` (qwen3, llama, arcee) or `transformer` (gpt2), as in the stock architectures; `blocks`,
+    `embedding` and `norm` find their parts in every layout.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -73,23 +67,31 @@ class Transformer(nn.Module):
         if config.vocab_size < 1:
             raise ValueError("vocab_size is not known yet; see ModelConfig.with_vocabulary")
         self.config = config
-        self.model = Decoder(config)
+        if config.layout == "gpt2":
+            self.transformer = GPT2Decoder(config)
+        else:
+            self.model = Decoder(config)
+            cos_SH, sin_SH = rotary_tables(config)
+            self.cos_S1H = nn.Buffer(cos_SH[:, None], persistent=False)
+            self.sin_S1H = nn.Buffer(sin_SH[:, None], persistent=False)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         if config.tie_word_embeddings:
-            self.lm_head.weight = self.model.embed_tokens.weight
-        cos_SH, sin_SH = rotary_tables(config)
-        self.cos_S1H = nn.Buffer(cos_SH[:, None], persistent=False)
-        self.sin_S1H = nn.Buffer(sin_SH[:, None], persistent=False)
+            self.lm_head.weight = self.embedding.weight
 
     @property
     def blocks(self) -> nn.ModuleList:
         """The layers between the embedding and the final norm, in order."""
-        return self.model.layers
+        return self.transformer.h if self.config.layout == "gpt2" else self.model.layers
 
     @property
     def embedding(self) -> nn.Embedding:
         """The table of token vectors, weight (V, D)."""
-        return self.model.embed_tokens
+        return self.transformer.wte if self.config.layout == "gpt2" else self.model.embed_tokens
+
+    @property
+    def norm(self) -> nn.Module:
+        """The norm behind the last layer."""
+        return self.transformer.ln_f if self.config.layout == "gpt2" else self.model.norm
 
     def forward(
         self, tokens_BT: Tensor, positions_BT: Tensor | None = None, cache: KeyValueCache | None = None
@@ -98,22 +100,38 @@ class Transformer(nn.Module):
 
         Token t of a row sees the tokens before it in its row, and those in the cache; so right padding needs
         no mask. Positions count from 0, or go on where the cache ends, unless `positions_BT` says otherwise.
-        Positions beyond `max_position_embeddings` are the caller's mistake (IndexError or a shape error).
+
+        Raises:
+            MintageError: more tokens than positions. `positions_BT` beyond `max_position_embeddings` are the
+                caller's mistake (IndexError).
         """
         length = tokens_BT.shape[1]
-        if positions_BT is None and cache is not None:
-            positions_BT = cache.positions(length)
         if positions_BT is None:
-            cos_T1H, sin_T1H = self.cos_S1H[:length], self.sin_S1H[:length]
-        else:
-            cos_T1H, sin_T1H = self.cos_S1H[positions_BT], self.sin_S1H[positions_BT]
+            past = 0 if cache is None else max(cache.lengths)
+            try:
+                self.config.check_context(past + length)
+            except ValueError as error:
+                raise MintageError(f"the model: {error}") from None
+            positions_BT = None if cache is None else cache.positions(length)
+        x_BTD, rotary = self._embed(tokens_BT, positions_BT)
         mask_B1TS = cache.mask(length) if cache is not None else None
-        x_BTD = self.embedding(tokens_BT)
         for index, layer in enumerate(self.blocks):
-            x_BTD = layer(x_BTD, cos_T1H, sin_T1H, mask_B1TS, cache, index)
+            x_BTD = layer(x_BTD, rotary, mask_B1TS, cache, index)
         if cache is not None:
             cache.advance(length)
-        return self.model.norm(x_BTD)
+        return self.norm(x_BTD)
+
+    def _embed(self, tokens_BT: Tensor, positions_BT: Tensor | None) -> tuple[Tensor, Rotary | None]:
+        """The tokens' vectors, and how attention turns them; without positions they count from 0."""
+        chosen = slice(tokens_BT.shape[1]) if positions_BT is None else positions_BT
+        x_BTD, rotary = self.embedding(tokens_BT), None
+        if self.config.layout != "gpt2":
+            rotary = self.cos_S1H[chosen], self.sin_S1H[chosen]
+        elif positions_BT is None:
+            x_BTD = x_BTD + self.transformer.wpe.weight[chosen]
+        else:
+            x_BTD = x_BTD + self.transformer.wpe(positions_BT)
+        return functional.dropout(x_BTD, self.config.dropout, self.training), rotary
 
     def logits(self, hidden_BTD: Tensor) -> Tensor:
         """Unnormalised log-probabilities (..., V) of the next token, padding ids of the vocabulary

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from mintage.model.gpt2 import Conv1D
 from mintage.model.transformer import Transformer
 from mintage.train.settings import OptimizerSettings
 
@@ -41,22 +42,23 @@ def orthogonalize(matrices_KRC: Tensor, iterations: int) -> Tensor:
 
 class Muon(Optimizer):
     """Momentum, orthogonalised (Jordan et al. 2024): Nesterov momentum, update scaled by sqrt(max(1,
-    rows/columns)).
+    outputs/inputs)).
 
+    A matrix has as many rows as outputs; in a group with `stored_transposed` it has as many columns.
     Buffers are kept per parameter, so that a state can be saved, inspected and sharded by name; matrices of
     equal shape are stacked only inside the step, where one batched product serves them all.
     """
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
         lr: float,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
         iterations: int = 5,
     ):
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "iterations": iterations}
-        super().__init__(parameters, defaults)
+        super().__init__(parameters, {**defaults, "stored_transposed": False})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # no loss is read
@@ -89,7 +91,8 @@ class Muon(Optimizer):
         taken = 1.0 if skip is None else 1 - skip
         for parameter, update_RC in zip(parameters, stacked_KRC):
             rows, columns = parameter.shape
-            rate = group["lr"] * max(1, rows / columns) ** 0.5
+            ratio = columns / rows if group["stored_transposed"] else rows / columns
+            rate = group["lr"] * max(1, ratio) ** 0.5
             parameter.mul_(1 - group["lr"] * group["weight_decay"] * taken)
             parameter.sub_((update_RC.mT if rows > columns else update_RC) * (rate * taken))
 
@@ -129,8 +132,13 @@ def build_optimizers(model: Transformer, settings: OptimizerSettings) -> list[Op
             "exp_avg_sq": torch.zeros_like(parameter),
         }
     if inner:
+        transposed = {id(module.weight) for module in model.blocks.modules() if isinstance(module, Conv1D)}
+        muon_groups = [
+            {"params": [p for p in inner if (id(p) in transposed) == stored], "stored_transposed": stored}
+            for stored in (False, True)
+        ]
         muon = Muon(
-            inner,
+            [group for group in muon_groups if group["params"]],
             settings.muon_learning_rate,
             settings.muon_momentum,
             settings.weight_decay,

@@ -4,6 +4,9 @@ product.
 Small products and everything between them leave cores idle when each operation is cut for all of them. Here
 each thread takes its rows through the whole forward and backward pass with one core; the gradients are then
 added in a fixed order, so that a run's bits depend on the number of threads and on nothing else.
+
+A model with dropout is taken whole: torch's generator is one for all threads, and which thread draws first is
+chance.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ class Team:
         Returns:
             the summed loss of the batch and the number of its valid targets.
         """
-        pieces = cut(batch, self.threads)
+        pieces = cut(batch, 1 if self.model.config.dropout else self.threads)
         if self.pool is None or len(pieces) == 1:
             return both_ways(self.model, batch)
         torch.set_num_threads(1)  # of each operation, in this thread and in those that begin now

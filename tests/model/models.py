@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mintage.model.config import ModelConfig
+from mintage.model.config import ModelConfig, RopeScaling
 from mintage.model.transformer import Transformer
 
 SMALL = {
@@ -15,6 +15,18 @@ SMALL = {
     "max_position_embeddings": 64,
     "rope_theta": 500.0,
     "rms_norm_eps": 1e-5,
+}
+GPT2 = {
+    "vocab_size": 128,
+    "layout": "gpt2",
+    "hidden_size": 48,
+    "intermediate_size": 80,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 3,
+    "num_key_value_heads": 3,
+    "head_dim": 16,
+    "max_position_embeddings": 64,
+    "layer_norm_epsilon": 1e-4,
 }
 LAYOUTS = {
     "qwen3 tied": ModelConfig(**SMALL, num_attention_heads=3, num_key_value_heads=3, head_dim=16),
@@ -32,6 +44,39 @@ LAYOUTS = {
         head_dim=8,
         tie_word_embeddings=False,
     ),
+    "llama stretched with biases": ModelConfig(
+        **{**SMALL, "rope_theta": 10000.0},
+        layout="llama",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=12,
+        attention_bias=True,
+        mlp_bias=True,
+        rope_scaling=RopeScaling(8.0, 1.0, 4.0, 32),
+    ),
+    "arcee relu2": ModelConfig(
+        **SMALL,
+        layout="arcee",
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=12,
+        hidden_act="relu2",
+        tie_word_embeddings=False,
+    ),
+    "arcee gelu with biases": ModelConfig(
+        **SMALL,
+        layout="arcee",
+        num_attention_heads=3,
+        num_key_value_heads=3,
+        head_dim=16,
+        hidden_act="gelu",
+        attention_bias=True,
+        mlp_bias=True,
+        dropout=0.1,
+    ),
+    "gpt2 tanh": ModelConfig(**GPT2, hidden_act="gelu_new", dropout=0.1),
+    "gpt2 relu untied": ModelConfig(**GPT2, hidden_act="relu", tie_word_embeddings=False),
+    "gpt2 erf": ModelConfig(**GPT2, hidden_act="gelu"),
 }
 
 
@@ -40,8 +85,10 @@ def random_model(config: ModelConfig, seed: int = 0) -> Transformer:
     model = Transformer(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             mean, deviation = (1.0, 0.2) if parameter.dim() == 1 else (0.0, 0.12)
+            if name.endswith(".bias"):
+                mean = 0.0
             parameter.copy_(torch.normal(mean, deviation, parameter.shape, generator=generator))
     return model.eval()
 

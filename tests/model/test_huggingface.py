@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from mintage.errors import MintageError
 from mintage.model import huggingface
-from mintage.model.config import ModelConfig
+from mintage.model.config import ARCHITECTURES, ModelConfig
 from tests.model.models import LAYOUTS, SMALL, random_model, random_tokens
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -43,7 +43,7 @@ def test_transformers_computes_the_same_logits_from_our_directory(config, tmp_pa
     model, tokens = random_model(config), random_tokens(2, 50)
     huggingface.save(model, tmp_path)
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
-    assert type(theirs).__name__ == {"qwen3": "Qwen3ForCausalLM", "llama": "LlamaForCausalLM"}[config.layout]
+    assert type(theirs).__name__ == ARCHITECTURES[config.layout]
     torch.testing.assert_close(their_logits(theirs, tokens), our_logits(model, tokens), atol=1e-5, rtol=0)
     assert huggingface.compare_with_transformers(tmp_path) < 1e-5
 
@@ -57,10 +57,11 @@ def test_we_compute_the_same_logits_from_their_directory(config, tmp_path, theta
     theirs = transformers.AutoModelForCausalLM.from_config(theirs_config)
     with torch.no_grad():
         for parameter in theirs.parameters():
-            parameter.mul_(4 if parameter.dim() > 1 else 1.1)
+            parameter.mul_(4 if parameter.dim() > 1 else 1.1).add_(0.02 * torch.randn(parameter.shape))
     theirs.save_pretrained(tmp_path)
     if theta_elsewhere:  # as transformers 4 wrote it
-        edit_config(tmp_path, rope_parameters=None, rope_theta=config.rope_theta, rope_scaling=None)
+        scaling = config.to_huggingface().get("rope_scaling")
+        edit_config(tmp_path, rope_parameters=None, rope_theta=config.rope_theta, rope_scaling=scaling)
     ours, tokens = huggingface.load(tmp_path), random_tokens(2, 50)
     assert ours.config == config
     torch.testing.assert_close(our_logits(ours, tokens), their_logits(theirs, tokens), atol=1e-5, rtol=0)
@@ -130,13 +131,14 @@ def test_tokenizer_files_and_end_tokens_travel_with_the_model(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "gpt2"}, "gpt2"),
+        ({"model_type": "mamba"}, "'mamba' is not supported; Mintage opens qwen3, llama, gpt2, arcee"),
         ({"architectures": ["Qwen3ForSequenceClassification"]}, "Qwen3ForSequenceClassification"),
-        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0}}, "llama3"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 5e5, "factor": 8.0}}, "yarn"),
+        ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0}}, "low_freq_factor"),
         ({"rope_parameters": None, "rope_scaling": {"type": "linear", "factor": 2.0}}, "linear"),
         ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "partial rotary"),
         ({"hidden_act": "gelu"}, "gelu"),
-        ({"attention_bias": True}, "attention_bias"),
+        ({"mlp_bias": True}, "mlp_bias"),
         ({"use_sliding_window": True, "sliding_window": 16}, "sliding-window"),
         ({"layer_types": ["sliding_attention"]}, "sliding-window"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantized"),

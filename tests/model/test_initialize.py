@@ -40,18 +40,24 @@ def check_seed(config: ModelConfig) -> None:
     torch.randn(100)
     again, other = weights(config, 5), weights(config, 6)
     assert all(torch.equal(one[name], again[name]) for name in one)
-    assert not torch.equal(one["model.embed_tokens.weight"], other["model.embed_tokens.weight"])
+    assert not torch.equal(one["lm_head.weight"], other["lm_head.weight"])
 
 
-def test_standard_layers_begin_as_the_identity(config):
+def test_standard_weights_are_the_layouts_own(config):
     model = Transformer(config)
     initialize(model, 0)
+    model.eval()
     x = torch.randn(1, 7, config.hidden_size)
-    cos, sin = model.cos_S1H[:7], model.sin_S1H[:7]
-    assert torch.equal(model.model.layers[1](x, cos, sin, None, None, 1), x)
-    tensors = model.state_dict()
-    for name in ("model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight"):
-        assert 0.018 < tensors[name].std() < 0.022
+    rotary = None if config.layout == "gpt2" else (model.cos_S1H[:7], model.sin_S1H[:7])
+    begins_as_identity = torch.equal(model.blocks[1](x, rotary, None, None, 1), x)
+    assert begins_as_identity is (config.layout != "gpt2")
+    for name, tensor in model.state_dict().items():
+        if tensor.dim() == 1:
+            assert (tensor == (0.0 if name.endswith(".bias") else 1.0)).all()
+        elif name.endswith("attn.c_proj.weight"):
+            assert tensor.std() == pytest.approx(0.02 / (2 * config.num_hidden_layers) ** 0.5, rel=0.05)
+        elif not name.endswith(("o_proj.weight", "down_proj.weight", "c_proj.weight")):
+            assert 0.018 < tensor.std() < 0.022
 
 
 @pytest.mark.parametrize(
