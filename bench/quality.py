@@ -136,7 +136,7 @@ def ours(folder: Path, vocabulary: int, rate: float) -> tuple[nn.Module, Callabl
     optimizers = build_optimizers(model, settings.optimizer)
     schedule = ScheduleSettings("wsd", warmup_fraction=0.03, decay_fraction=0.5)
     streams = {context: batches(folder, context) for context in (SHORT, CONTEXT)}
-    team, window = Team(model, torch.get_num_threads()), torch.zeros(5)
+    team, window = Team(model, torch.get_num_threads()), torch.zeros(6)
     numbers = iter(range(FOREVER))
 
     def step(share: float) -> None:

@@ -99,7 +99,7 @@ def ours(size: Size, compiled: bool) -> tuple[Step, int]:
     team = Team(model, torch.get_num_threads())
     if compiled:
         team.compile()
-    window = torch.zeros(5)
+    window = torch.zeros(6)
     mask_BT = np.ones((size.rows, s.context), bool)
     steps = iter(range(10**9))
 

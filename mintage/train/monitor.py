@@ -73,7 +73,11 @@ class Monitor:
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
         if row.get("skipped"):
-            self.say(f"step {row['step']:,}: {row['skipped']} steps skipped: loss or gradient not finite")
+            spikes = row.get("spikes", 0)
+            self.say(
+                f"step {row['step']:,}: {row['skipped']} steps skipped: {spikes} spikes, "
+                f"{row['skipped'] - spikes} with a loss or gradient that is not finite"
+            )
         figures = self._figures()
         if self._progress is not None:
             self._progress.update(self._task, figures=figures)

@@ -63,6 +63,10 @@ class TrainSettings:
             out.
         compile: compile each block with torch.compile; pays on a GPU, and on a CPU only over long runs.
         precision: "auto" is bfloat16 autocast on CUDA and float32 elsewhere.
+        spike_sigma: skip a step whose loss or gradient norm lies so many standard deviations above the mean
+            of the last 128 steps; None skips none.
+        deterministic: only kernels that give the same bits in every run; slower on a GPU, and without effect
+            on a CPU, where all are.
         evaluate_every, checkpoint_every: steps; None does it at the end only.
         keep_last: newest checkpoints that are kept; keep_every: also keep those whose step is a multiple of
             it.
@@ -77,6 +81,8 @@ class TrainSettings:
     micro_batch: int | None = None
     compile: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    spike_sigma: float | None = 6.0
+    deterministic: bool = False
     evaluate_every: int | None = None
     checkpoint_every: int | None = None
     keep_last: int = 2
@@ -98,3 +104,5 @@ class TrainSettings:
         for name, count in counts.items():
             if count is not None and count < 1:
                 raise ValueError(f"{name} is {count}; it must be at least 1")
+        if self.spike_sigma is not None and self.spike_sigma <= 0:
+            raise ValueError(f"spike_sigma is {self.spike_sigma}; it must be above 0, or null")

@@ -157,4 +157,4 @@ def test_what_changes_no_weight_may_change_and_another_thread_count_warns(tmp_pa
         run(tmp_path, 4, dataclasses.replace(SETTINGS, log_every=1, keep_last=5, threads=2))
     finally:
         torch.set_num_threads(threads)
-    assert "used 1 CPU threads and goes on with 2" in capsys.readouterr().out
+    assert "used 1 processes of 1 CPU threads and goes on with 1 of 2" in capsys.readouterr().out

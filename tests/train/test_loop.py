@@ -6,10 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mintage.train.loop import micro_batches, take_step, train
+from mintage.train.loop import train
 from mintage.train.monitor import METRICS, Monitor, read_metrics
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from mintage.train.step import WINDOW, micro_batches, take_step
 from mintage.train.team import Team
 
 from .tiny import SETTINGS, Batch, Plan, TinyLoader, evaluate, run, tiny_model
@@ -23,7 +24,7 @@ def no_plots(monkeypatch):
 def weights_after_a_step(batch, settings, dtype=torch.float64):
     model = tiny_model().to(dtype)
     optimizers = build_optimizers(model, settings.optimizer)
-    window = torch.zeros(5, dtype=dtype)
+    window = torch.zeros(WINDOW, dtype=dtype)
     take_step(Team(model, 1), optimizers, batch, settings, 0, 1.0, window)
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()]), window
 
@@ -67,7 +68,7 @@ def test_a_batch_without_targets_changes_nothing():
     batch.mask_BT[:] = False
     actual, window = weights_after_a_step(batch, TrainSettings())
     expected = torch.cat([parameter.detach().flatten() for parameter in tiny_model().double().parameters()])
-    assert torch.equal(actual, expected) and window.tolist() == [0, 0, 0, 0, 1]
+    assert torch.equal(actual, expected) and window.tolist() == [0] * WINDOW
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mintage.train.loop import take_step
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
+from mintage.train.step import WINDOW, take_step
 from mintage.train.team import Team, cut
 
 from .tiny import Batch, Plan, TinyLoader, tiny_model
@@ -24,7 +24,7 @@ def train(threads: int, steps: int = 6, dtype: torch.dtype = torch.float64) -> t
     model = tiny_model().to(dtype)
     settings = TrainSettings(OptimizerSettings("muon"), gradient_clip=0.3)
     optimizers = build_optimizers(model, settings.optimizer)
-    team, loader, window = Team(model, threads), TinyLoader(Plan(steps)), torch.zeros(5, dtype=dtype)
+    team, loader, window = Team(model, threads), TinyLoader(Plan(steps)), torch.zeros(WINDOW, dtype=dtype)
     for step in range(steps):
         take_step(team, optimizers, loader.batch(step), settings, step, 1.0, window)
     weights = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])

@@ -15,7 +15,7 @@ from mintage.model.transformer import Transformer
 from mintage.train.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from mintage.train.loop import Batch
+    from mintage.train.step import Batch
 
 # Rows whose logits exist at a time. Measured on a CPU: best or near it from 2K to 50K entries, and never
 # behind logits built whole.
