@@ -35,20 +35,36 @@ class OptimizerSettings:
 class ScheduleSettings:
     """How the learning rate moves over the run, in fractions of its steps and of its peak.
 
-    "wsd" warms up, stays, and falls linearly over the last `decay_fraction`; "cosine" falls over all that
-    follows the warm-up and has no use for `decay_fraction`. Both end at `final_fraction` of the peak.
+    "wsd" warms up, stays, and falls linearly over the last `decay_fraction`; "cosine" and "linear" fall over
+    all that follows the warm-up. "onecycle" rises along a cosine from `initial_fraction` of the peak over the
+    warm-up, and falls along another. All end at `final_fraction` of the peak.
+
+    Attributes:
+        warmup_steps: the length of the warm-up in steps, in place of `warmup_fraction`.
+        decay_fraction: of "wsd" only.
+        initial_fraction: of "onecycle" only; the others begin at one step of their warm-up.
     """
 
-    name: Literal["wsd", "cosine"] = "wsd"
+    name: Literal["wsd", "cosine", "linear", "onecycle"] = "wsd"
     warmup_fraction: float = 0.03
     decay_fraction: float = 0.3
     final_fraction: float = 0.0
+    warmup_steps: int | None = None
+    initial_fraction: float = 0.04
 
     def __post_init__(self) -> None:
-        fractions = (self.warmup_fraction, self.decay_fraction, self.final_fraction)
+        fractions = (self.warmup_fraction, self.decay_fraction, self.final_fraction, self.initial_fraction)
         if not all(0 <= fraction <= 1 for fraction in fractions):
-            raise ValueError("warmup_fraction, decay_fraction and final_fraction lie between 0 and 1")
-        if self.name == "wsd" and self.warmup_fraction + self.decay_fraction > 1:
+            raise ValueError(
+                "warmup_fraction, decay_fraction, final_fraction and initial_fraction lie between 0 and 1"
+            )
+        if self.warmup_steps is not None and self.warmup_steps < 0:
+            raise ValueError(f"warmup_steps is {self.warmup_steps}; it cannot be negative")
+        if (
+            self.name == "wsd"
+            and self.warmup_steps is None
+            and self.warmup_fraction + self.decay_fraction > 1
+        ):
             raise ValueError("warmup_fraction and decay_fraction exceed the run together; lower one of them")
 
 

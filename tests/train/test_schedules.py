@@ -1,6 +1,8 @@
 import itertools
 import math
 
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,9 +30,47 @@ def test_cosine_is_half_way_down_half_way_through():
     assert all(a > b for a, b in itertools.pairwise(factors))
 
 
+def test_linear_falls_by_equal_parts_after_a_warm_up_counted_in_steps():
+    factors = curve(50, ScheduleSettings("linear", warmup_steps=5, final_fraction=0.1))
+    assert factors[:5] == [0.2, 0.4, 0.6, 0.8, 1.0]
+    falls = [a - b for a, b in itertools.pairwise(factors[4:])]
+    assert all(math.isclose(fall, 0.9 / 46) for fall in falls)
+
+
+def test_steps_and_fractions_of_a_warm_up_mean_the_same():
+    for name in ("wsd", "cosine", "linear", "onecycle"):
+        in_steps = ScheduleSettings(name, warmup_steps=20)
+        assert curve(100, in_steps) == curve(100, ScheduleSettings(name, warmup_fraction=0.2))
+    assert curve(10, ScheduleSettings("cosine", warmup_steps=2000))[-1] == 1.0  # a trial shorter than its warm-up
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(200, 20), (37, 5)])
+def test_onecycle_is_torchs(steps, warmup):
+    # Ours leaves out the step at the floor, so torch is asked for one step more.
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=1.0,
+        total_steps=steps + 1,
+        pct_start=warmup / (steps + 1),
+        div_factor=20,
+        final_div_factor=1e4,
+    )
+    expected = []
+    for _ in range(steps):
+        expected.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    settings = ScheduleSettings(
+        "onecycle", warmup_steps=warmup, initial_fraction=1 / 20, final_fraction=1 / 20 / 1e4
+    )
+    assert curve(steps, settings) == pytest.approx(expected, rel=1e-9)
+
+
 @given(
     steps=st.integers(1, 400),
-    name=st.sampled_from(["wsd", "cosine"]),
+    name=st.sampled_from(["wsd", "cosine", "linear"]),
     warmup=st.floats(0, 0.5),
     decay=st.floats(0, 0.5),
     floor=st.floats(0, 1),
