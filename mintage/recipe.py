@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import os
 import re
 import types
@@ -34,6 +35,7 @@ from mintage.corpus.sources.patterns.settings import PatternsSource
 from mintage.corpus.sources.sandbox.settings import SandboxSource
 from mintage.errors import MintageError
 from mintage.evaluate.settings import EvaluateSettings
+from mintage.model import sizes
 from mintage.model.config import ModelConfig
 from mintage.tokens.plan import PlanSettings
 from mintage.tokens.tokenizer import TokenizerSettings
@@ -101,6 +103,8 @@ class Recipe:
 
     `as_of` is the knowledge cutoff: nothing that became public after it reaches the tokenizer or a batch. A
     day means the end of that day in UTC. `about` says what the recipe is for and where its numbers come from.
+    `size` sets everything that `mintage.model.sizes` derives from it, where the recipe does not; `tokens` is
+    then the length of the run.
     """
 
     name: str
@@ -112,8 +116,12 @@ class Recipe:
     as_of: typing.Annotated[datetime | date | None, BeforeValidator(day_or_moment)] = None
     tune: Stage | None = None
     evaluate: EvaluateSettings = dataclasses.field(default_factory=EvaluateSettings)
+    size: sizes.Size | None = None
+    tokens: float | None = None
 
     def __post_init__(self) -> None:
+        if self.tokens is not None and self.size is None:
+            raise ValueError("tokens goes with size; without it, the phases' steps say how long the run is")
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
             raise ValueError("name: use lower-case letters, digits, dots, dashes and underscores")
 
@@ -129,6 +137,8 @@ class Recipe:
 def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
     """Read a recipe from a file, or by the name of one that comes with Mintage.
 
+    A name may end in a size: `mintage-50m` is the recipe `mintage` with `size: 50m`.
+
     Args:
         path: a YAML file, or a name such as `quickstart`.
         overrides: `a.b=value` settings that replace the file's, values in YAML.
@@ -136,7 +146,24 @@ def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
     Raises:
         MintageError: the file is missing or not YAML, or a key or a value is wrong; the message names it.
     """
-    file = find(path)
+    name, dash, size = str(path).rpartition("-")
+    sized = bool(dash) and size in sizes.SIZES and not _files(path) and bool(_files(name))
+    file = find(name if sized else path)
+    record = _with_corpus(_read(file))
+    if sized:
+        record["size"] = size
+    decides_others = re.compile(r"(corpus|size|tokens)=")
+    for override in filter(decides_others.match, overrides):
+        set_value(record, override)
+    record = _sized(_with_corpus(record), file.name)
+    for override in itertools.filterfalse(decides_others.match, overrides):
+        set_value(record, override)
+    recipe: Recipe = validate(expand_environment(record), place=file.name)
+    return recipe
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The mapping of a recipe file."""
     try:
         record = yaml.safe_load(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
@@ -145,10 +172,43 @@ def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
         raise MintageError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(record, dict):
         raise MintageError(f"{file}: a recipe is a mapping with the keys {', '.join(field_types(Recipe))}")
-    for override in overrides:
-        set_value(record, override)
-    recipe: Recipe = validate(expand_environment(record), place=file.name)
-    return recipe
+    return record
+
+
+def _with_corpus(record: dict[str, Any]) -> dict[str, Any]:
+    """A recipe whose `corpus` is the name (or file) of another one, with that one's corpus."""
+    seen: list[str] = []
+    while isinstance(corpus := record.get("corpus"), str):
+        if corpus in seen:
+            raise MintageError(f"corpus: {' -> '.join([*seen, corpus])}: each takes the corpus of the next")
+        seen.append(corpus)
+        record = record | {"corpus": _read(find(corpus)).get("corpus")}
+    return record
+
+
+def _sized(record: dict[str, Any], place: str) -> dict[str, Any]:
+    """A recipe with all that its size decides and it does not say itself, named after its size."""
+    size, tokens = record.get("size"), record.get("tokens")
+    if size is None:
+        return record
+    if size not in sizes.SIZES:
+        raise MintageError(f"{place}: size: {size!r} is none of {', '.join(sizes.SIZES)}")
+    try:
+        derived = sizes.settings_of(size, None if tokens is None else float(tokens))
+    except (TypeError, ValueError):
+        raise MintageError(f"{place}: tokens: {tokens!r} is not a number of tokens such as 2e9") from None
+    merged = _merged(derived, record)
+    return merged | {"name": f"{record['name']}-{size}"} if "name" in record else merged
+
+
+def _merged(derived: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Two mappings as one; what is given holds."""
+    both = {
+        name: _merged(value, given[name])
+        for name, value in derived.items()
+        if isinstance(value, dict) and isinstance(given.get(name), dict)
+    }
+    return derived | given | both
 
 
 def sources(what: str, pairs: typing.Sequence[str]) -> tuple[tuple[AnySource, ...], str]:
@@ -172,18 +232,24 @@ def sources(what: str, pairs: typing.Sequence[str]) -> tuple[tuple[AnySource, ..
 
 def find(path: str | Path) -> Path:
     """The file of a recipe given by path or by name."""
-    if Path(path).is_file():
-        return Path(path)
-    folders = [
+    for file in _files(path):
+        return file
+    names = sorted({file.stem for folder in _folders() for file in folder.glob("*.yaml")})
+    raise MintageError(f"{path}: no such recipe file; recipes known by name: {', '.join(names)}")
+
+
+def _files(path: str | Path) -> list[Path]:
+    """The files that a path or a name may mean, the nearest first."""
+    named = [folder / f"{path}.yaml" for folder in _folders()]
+    return [file for file in (Path(path), *named) if file.is_file()]
+
+
+def _folders() -> list[Path]:
+    return [
         Path("recipes"),
         Path(mintage.__file__).parent / "recipes",
         Path(mintage.__file__).parents[1] / "recipes",
     ]
-    for folder in folders:
-        if (folder / f"{path}.yaml").is_file():
-            return folder / f"{path}.yaml"
-    names = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
-    raise MintageError(f"{path}: no such recipe file; recipes known by name: {', '.join(names)}")
 
 
 def set_value(record: dict[str, Any], override: str) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from mintage import recipe
 from mintage.errors import MintageError
+from mintage.model.sizes import shape_of
 from tests.conftest import ROOT
 
 
@@ -102,9 +103,48 @@ def test_environment_is_expanded_with_defaults(monkeypatch: pytest.MonkeyPatch) 
         recipe.expand_environment("${NOWHERE}")
 
 
+def test_a_recipe_takes_the_corpus_of_another_by_name(tiny_recipe: Path) -> None:
+    tiny = recipe.load(tiny_recipe)
+    other = tiny_recipe.with_name("other.yaml")
+    other.write_text(tiny_recipe.read_text().replace("name: tiny", "name: other"))
+    record = yaml.safe_load(other.read_text()) | {"corpus": str(tiny_recipe)}
+    other.write_text(yaml.safe_dump(record))
+    assert recipe.load(other).corpus == tiny.corpus
+    assert recipe.load("quickstart", [f"corpus={other}"]).corpus == tiny.corpus
+    assert recipe.load(other, ["corpus.use=evaluate"]).corpus.use == "evaluate"
+    for wrong, message in (
+        (str(other), "each takes the corpus of the next"),
+        ("absent", "no such recipe file"),
+    ):
+        other.write_text(yaml.safe_dump(record | {"corpus": wrong}))
+        with pytest.raises(MintageError, match=message):
+            recipe.load(other)
+
+
+def test_one_dial_sets_what_the_recipe_does_not_say(tmp_path: Path) -> None:
+    named = recipe.load("mintage-50m")
+    assert named == recipe.load("mintage", ["size=50m"])
+    assert (named.name, named.model) == ("mintage-50m", dataclasses.replace(shape_of("50m"), vocab_size=0))
+    assert named.tokenizer.vocab_size == shape_of("50m").vocab_size
+    # What is said holds, in the file and on the command line, phases included.
+    ours = recipe.load(
+        "mintage-125m", ["tokens=1_000_000", "model.num_hidden_layers=2", "pretrain.plan.phases.0.steps=3"]
+    )
+    assert (ours.model.hidden_size, ours.model.num_hidden_layers) == (768, 2)
+    assert [phase.steps for phase in ours.pretrain.plan.phases] == [3]
+    assert ours.pretrain.train.seed == 1
+    for override, message in (("size=2m", "none of 10m, 50m"), ("tokens=many", "not a number of tokens")):
+        with pytest.raises(MintageError, match=message):
+            recipe.load("mintage", [override])
+    with pytest.raises(MintageError, match="tokens goes with size"):
+        recipe.load("quickstart", ["tokens=1e6"])
+    with pytest.raises(MintageError, match="no such recipe file"):
+        recipe.load("absent-50m")
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_recipes_are_valid_and_named_after_their_file(path: Path) -> None:
     loaded = recipe.load(path)
-    assert loaded.name == path.stem
+    assert loaded.name.removesuffix(f"-{loaded.size}") == path.stem
     assert loaded.about
     assert recipe.find(path.stem).name == path.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from mintage.cli.options import WORKSPACE, JobsOption, RecipeArgument, SetOption, WorkspaceOption
@@ -17,13 +19,22 @@ def bring_up_to_date(recipe: str, workspace: object, overrides: list[str], until
 
 
 def run(
-    recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE, jobs: JobsOption = 1
+    recipe: RecipeArgument,
+    overrides: SetOption,
+    workspace: WorkspaceOption = WORKSPACE,
+    jobs: JobsOption = 1,
+    size: Annotated[
+        str | None, typer.Option(help="10m, 50m, 125m, 350m or 1b, for the recipe `mintage`.")
+    ] = None,
 ) -> None:
     """Do all stages of a recipe in order: skip what is up to date, resume what was cut off.
 
     Example: mintage run recipes/fed-10m.yaml --set pretrain.train.seed=2
+
+    Example: mintage run mintage --size 50m
     """
-    bring_up_to_date(recipe, workspace, overrides, "evaluate", jobs)
+    sized = [*overrides, f"size={size}"] if size else overrides
+    bring_up_to_date(recipe, workspace, sized, "evaluate", jobs)
 
 
 def tokenizer(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:

@@ -335,7 +335,7 @@ def run_training(
     loaded = Tokenizer.load(tokenizer_directory)
     token_shards.Shards.open(shards_directory).require_tokenizer(loaded)
     context = stage.plan.phases[-1].context
-    mixed = {name for phase in stage.plan.phases for name in phase.mix}
+    mixed = {name for phase in plan.settings.phases for name in phase.mix}
     development = bits_per_byte.capped(
         (
             answers_only(document, loaded) if stage.plan.layout == "documents" else whole(document)

@@ -35,7 +35,7 @@ from mintage.tokens.permutation import GOLDEN, mix64, permute
 from mintage.tokens.shards import Shards
 from mintage.workspace import json_sha256, publish_directory
 
-KEPT_FORMAT = 1  # raise it when `build` gives other plans for the same settings
+KEPT_FORMAT = 2  # raise it when `build` gives other plans for the same settings
 PIECE_ARRAYS = ("shard", "start", "end")
 Leaf = tuple[str, str, datetime | None]  # doc_id, content_hash, available_at
 
@@ -43,19 +43,19 @@ Leaf = tuple[str, str, datetime | None]  # doc_id, content_hash, available_at
 @dataclass(frozen=True)
 class Phase:
     """A stretch of a run: `steps` optimizer steps, each of `batch` sequences of `context` tokens, with the
-    sources in the proportions of `mix` (weights of sequences; only their ratios matter, rounded to
-    1/1,000)."""
+    sources in the proportions of `mix` (weights of sequences; only their ratios matter, rounded to 1/1,000).
+    Without a mix, every source is read in proportion to its tokens."""
 
     steps: int
     context: int
     batch: int
-    mix: dict[str, float]
+    mix: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if min(self.steps, self.context, self.batch) < 1:
             raise ValueError("steps, context and batch must be at least 1")
-        if not self.mix or min(self.mix.values()) <= 0:
-            raise ValueError("mix must name at least one source, each with a weight above 0")
+        if self.mix and min(self.mix.values()) <= 0:
+            raise ValueError("mix must give each source a weight above 0")
         if len(self.mix) > PARTS:
             raise ValueError(f"mix can name at most {PARTS} sources")
 
@@ -66,14 +66,16 @@ class PlanSettings:
 
     `layout` "windows" cuts the streams into windows of the phase's context, across documents, and the loss
     counts every token. "documents" gives each document rows of its own (as many as its length needs), so that
-    documents cannot see one another, and the loss counts what the shards' mask counts. `repetition_cap`
-    refuses a plan that sees a source more often than so many times.
+    documents cannot see one another, and the loss counts what the shards' mask counts. A plan that sees a
+    source more than `repetition_cap` times is refused, or, where `over_cap` is "shorten", has fewer steps, in
+    every phase by the same part.
     """
 
     phases: tuple[Phase, ...]
     layout: Literal["windows", "documents"] = "windows"
     seed: int = 0
     repetition_cap: float | None = None
+    over_cap: Literal["refuse", "shorten"] = "refuse"
 
     def __post_init__(self) -> None:
         if not self.phases:
@@ -116,9 +118,10 @@ class Plan:
     """Every batch of a run, fixed; made by `Plan.build`.
 
     `hash` covers all that decides a batch: the admitted documents (by the ledger's root), the tokenizer, and
-    the settings. `knowledge_cutoff` is `as_of` where it was given, else the latest document's `available_at`,
-    and None where an undated document was admitted. `shards_hash` names the files that the places in the
-    streams refer to.
+    the settings. In `settings` every phase has its mix, and the steps are those of the shortened run.
+    `knowledge_cutoff` is `as_of` where it was given, else the latest document's `available_at`, and None
+    where an undated document was admitted. `shards_hash` names the files that the places in the streams refer
+    to.
     """
 
     settings: PlanSettings
@@ -144,6 +147,8 @@ class Plan:
         _refuse_late_tokenizer(shards, as_of)
         view = shards.view(split, as_of)
         names = sorted({name for phase in settings.phases for name in phase.mix})
+        if not all(phase.mix for phase in settings.phases):
+            names = sorted(set(names) | set(pc.unique(view["source"]).to_pylist()))
         streams, tables = [], []
         for name in names:
             table = view.filter(pc.equal(view["source"], name))
@@ -151,6 +156,12 @@ class Plan:
                 raise MintageError(_no_documents(shards, name, split, as_of))
             streams.append(_stream(name, table, settings.layout))
             tables.append(table.select(["doc_id", "content_hash", "available_at"]))
+        if not tables:
+            raise MintageError(f"plan: the shards hold no {split} documents{_as_of(as_of)}")
+        natural = {stream.source: float(stream.tokens) for stream in streams}
+        settings = _with_phases(
+            settings, [dataclasses.replace(phase, mix=phase.mix or natural) for phase in settings.phases]
+        )
         leaves = pa.concat_tables(tables).sort_by("doc_id")
         root = _ledger_root(leaves)
         available = leaves["available_at"]
@@ -162,24 +173,23 @@ class Plan:
             leaves=leaves,
             ledger_root=root,
             knowledge_cutoff=as_of or latest,
-            hash=json_sha256(
-                {
-                    "phases": [
-                        [phase.steps, phase.context, phase.batch, weights(phase.mix)]
-                        for phase in settings.phases
-                    ],
-                    "layout": settings.layout,
-                    "seed": settings.seed,
-                    "as_of": as_of.astimezone(UTC).isoformat() if as_of else None,
-                    "split": split,
-                    "tokenizer": shards.manifest["tokenizer_hash"],
-                    "ledger_root": root,
-                }
-            ),
+            hash="",
             shards_hash=shards.hash,
-        )
+        )._within_cap()
         plan._check()
-        return plan
+        phases = [
+            [phase.steps, phase.context, phase.batch, weights(phase.mix)] for phase in plan.settings.phases
+        ]
+        decisive = {
+            "phases": phases,
+            "layout": settings.layout,
+            "seed": settings.seed,
+            "as_of": as_of.astimezone(UTC).isoformat() if as_of else None,
+            "split": split,
+            "tokenizer": shards.manifest["tokenizer_hash"],
+            "ledger_root": root,
+        }
+        return dataclasses.replace(plan, hash=json_sha256(decisive))
 
     @staticmethod
     def kept(
@@ -207,7 +217,7 @@ class Plan:
         record = json.loads((directory / "plan.json").read_text(encoding="utf-8"))
         cutoff = record["knowledge_cutoff"]
         return Plan(
-            settings=settings,
+            settings=_with_phases(settings, [Phase(**phase) for phase in record["phases"]]),
             as_of=as_of,
             streams=tuple(
                 Stream(
@@ -230,6 +240,7 @@ class Plan:
         with pa.ipc.new_file(str(directory / "leaves.arrow"), self.leaves.schema) as file:
             file.write_table(self.leaves)
         record = {
+            "phases": [dataclasses.asdict(phase) for phase in self.settings.phases],
             "streams": [[stream.source, stream.documents] for stream in self.streams],
             "ledger_root": self.ledger_root,
             "knowledge_cutoff": self.knowledge_cutoff.isoformat() if self.knowledge_cutoff else None,
@@ -340,6 +351,18 @@ class Plan:
                 ends[number, context] = np.cumsum(-(-(length_N - 1) // context))
         return ends
 
+    def _within_cap(self) -> Plan:
+        """The plan itself, or one with fewer steps where it may be shortened to keep the repetition cap."""
+        cap, phases = self.settings.repetition_cap, self.settings.phases
+        most = max(map(self._epochs, range(len(self.streams))))
+        longest = max(phase.steps for phase in phases)
+        if self.settings.over_cap == "refuse" or cap is None or most <= cap or longest == 1:
+            return self
+        shorter = [
+            dataclasses.replace(phase, steps=max(1, int(phase.steps * cap / most))) for phase in phases
+        ]
+        return dataclasses.replace(self, settings=_with_phases(self.settings, shorter))._within_cap()
+
     def _check(self) -> None:
         """Refuse what cannot be trained on, or was not meant."""
         for phase in self.settings.phases:
@@ -399,6 +422,14 @@ def _leaves(table: pa.Table) -> Iterable[Leaf]:
         yield from zip(*(column.to_pylist() for column in batch.columns))
 
 
+def _with_phases(settings: PlanSettings, phases: Iterable[Phase]) -> PlanSettings:
+    return dataclasses.replace(settings, phases=tuple(phases))
+
+
+def _as_of(as_of: datetime | None) -> str:
+    return f" as of {as_of.isoformat()}" if as_of else ""
+
+
 def _stream(name: str, table: pa.Table, layout: str) -> Stream:
     shard = table["shard"].to_numpy()
     start = table["start"].to_numpy()
@@ -426,5 +457,5 @@ def _no_documents(shards: Shards, name: str, split: str, as_of: datetime | None)
     known = ", ".join(shards.manifest["sources"])
     if name not in shards.manifest["sources"]:
         return f"plan: the mix names {name}, which the shards do not hold; they hold {known}"
-    moment = f" as of {as_of.isoformat()}" if as_of else ""
-    return f"plan: {name} has no {split} documents{moment}; take it out of the mix, or choose a later moment"
+    where = f"plan: {name} has no {split} documents{_as_of(as_of)}"
+    return f"{where}; take it out of the mix, or choose a later moment"

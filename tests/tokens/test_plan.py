@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from collections import Counter
@@ -426,11 +427,39 @@ def test_each_bad_plan_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_settings_that_mean_nothing_are_refused() -> None:
-    for bad in ({"steps": 0}, {"context": 0}, {"batch": 0}, {"mix": {}}, {"mix": {"a": 0.0}}):
+    for bad in ({"steps": 0}, {"context": 0}, {"batch": 0}, {"mix": {"a": 0.0}}):
         with pytest.raises(ValueError):
             Phase(**{"steps": 1, "context": 1, "batch": 1, "mix": {"a": 1.0}, **bad})
     with pytest.raises(ValueError):
         PlanSettings(phases=())
+
+
+def test_without_a_mix_every_source_is_read_in_proportion_to_its_tokens(tmp_path: Path) -> None:
+    directory = build(tmp_path, all_train(tmp_path, [300, 200], "a") + all_train(tmp_path, [1000], "b"))
+    plan = Plan.build(directory, PlanSettings(phases=(Phase(100, 10, 10),)), None)
+    tokens = {stream.source: stream.tokens for stream in plan.streams}
+    for row in plan.describe():
+        assert row["share"] == pytest.approx(tokens[row["source"]] / sum(tokens.values()), abs=0.002)
+        assert row["epochs"] == pytest.approx(100 * 100 / sum(tokens.values()), rel=0.02)
+
+
+@pytest.mark.parametrize("layout", ["windows", "documents"])
+def test_a_plan_may_be_shortened_to_its_repetition_cap(tmp_path: Path, layout: str) -> None:
+    directory = build(
+        tmp_path / "shards", all_train(tmp_path, [400, 150], "a") + all_train(tmp_path, [90], "b")
+    )
+    phases = (Phase(300, 8, 4, {"a": 1.0, "b": 1.0}), Phase(100, 16, 2, {"a": 1.0}))
+    settings = PlanSettings(phases, layout, seed=3, repetition_cap=2.5, over_cap="shorten")
+    plan = Plan.build(directory, settings, None)
+    most = max(row["epochs"] for row in plan.describe())
+    assert 2.4 < most <= 2.5
+    first, second = (phase.steps for phase in plan.settings.phases)
+    assert first / second == pytest.approx(3, rel=0.2)
+    for _ in range(2):  # built, then opened
+        kept = Plan.kept(tmp_path / "kept", directory, settings, None)
+        assert (kept.hash, kept.settings, kept.steps) == (plan.hash, plan.settings, first + second)
+    enough = dataclasses.replace(settings, repetition_cap=1000.0)
+    assert Plan.build(directory, enough, None).steps == 400
 
 
 @pytest.mark.parametrize("layout", ["windows", "documents"])

@@ -41,7 +41,9 @@ def test_steps_and_fractions_of_a_warm_up_mean_the_same():
     for name in ("wsd", "cosine", "linear", "onecycle"):
         in_steps = ScheduleSettings(name, warmup_steps=20)
         assert curve(100, in_steps) == curve(100, ScheduleSettings(name, warmup_fraction=0.2))
-    assert curve(10, ScheduleSettings("cosine", warmup_steps=2000))[-1] == 1.0  # a trial shorter than its warm-up
+    assert (
+        curve(10, ScheduleSettings("cosine", warmup_steps=2000))[-1] == 1.0
+    )  # a trial shorter than its warm-up
 
 
 @pytest.mark.parametrize(("steps", "warmup"), [(200, 20), (37, 5)])
