@@ -16,6 +16,8 @@ from mintage.workspace import Card, Workspace
 
 def cutoff_text(card: Card) -> str:
     """The knowledge cutoff as people read it."""
+    if card.kind == "downloads":
+        return "knowledge cutoff unknown (made elsewhere)"
     if card.knowledge_cutoff is None:
         weights = ", ".join(source["name"] for source in card.sources if is_weights(source))
         return f"cutoff unknown (begun from {weights})" if weights else "no cutoff (undated text inside)"
