@@ -255,8 +255,8 @@ def test_a_folder_or_a_made_model_comes_before_a_download(
         resolve(str(folder), workspace)
     (folder / "config.json").write_text("{}")
     assert resolve(str(folder), workspace) == folder
+    nothing = Made(None, {"use": "local", "licences": []}, {})
     for kind in ("tokenizers", "models"):
-        nothing = Made(None, {"use": "local", "licences": []}, {})
         make(workspace, kind, "tiny", settings={}, parents=(), write=lambda directory: nothing)
         assert resolve("tiny", workspace) == workspace.path(kind, "tiny")
     with pytest.raises(MintageError, match="mintage quickstart"):
