@@ -47,10 +47,10 @@ from mintage.model.config import ModelConfig
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
 from mintage.tokens.loader import Batch
-from mintage.train.loop import take_step
 from mintage.train.memory import keep_freed_memory
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
+from mintage.train.step import take_step
 from mintage.train.team import Team
 from mintage.workspace import code_version
 
