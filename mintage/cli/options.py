@@ -11,8 +11,7 @@ RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a known one.")
 ]
 ModelArgument = Annotated[
-    str,
-    typer.Argument(metavar="MODEL", help="A model's directory, or its name in the workspace or on the hub."),
+    str, typer.Argument(metavar="MODEL", help="A model's directory, or its name in the workspace.")
 ]
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Where artifacts live.")]
 SetOption = Annotated[

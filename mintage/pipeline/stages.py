@@ -7,7 +7,7 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ from rich.console import Console
 
 from mintage.corpus import build as corpus_build
 from mintage.corpus import store
-from mintage.corpus.document import allows
+from mintage.corpus.document import Message, allows
 from mintage.errors import MintageError
 from mintage.evaluate import bits_per_byte, ledger
+from mintage.generate.engine import Engine, Prompt
+from mintage.generate.sampling import Sampling
 from mintage.model import huggingface
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
-from mintage.pipeline import bases, evaluation, pieces
+from mintage.pipeline import evaluation, pieces
 from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest
 from mintage.recipe import Recipe, Stage
 from mintage.tokens import shards as token_shards
@@ -35,6 +37,7 @@ from mintage.workspace import Card, Workspace
 
 STAGES = ("corpus", "tokenizer", "shards", "pretrain", "tune", "evaluate")
 DEVELOPMENT_MEGABYTES = 0.02  # of text for each source, measured at every evaluation during training
+SAMPLES, SAMPLE_TOKENS = 3, 32  # that the model writes at every evaluation during training
 console = Console(highlight=False)
 
 
@@ -218,25 +221,19 @@ def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_ca
 
 
 def pretrain(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card: Card) -> Card:
-    """Train fresh weights, or those of the base that the recipe names, on text."""
-    config = recipe.model.with_vocabulary(tokenizer_card.figures["vocab_size"])
+    """Train fresh weights on text."""
+    vocabulary = tokenizer_card.figures["vocab_size"]
+    config = recipe.model.with_vocabulary(vocabulary)
     name = recipe.name if recipe.tune is None else f"{recipe.name}-base"
     settings = {"model": plain(config), **stage_settings(recipe, recipe.pretrain)}
-    base = bases.find(recipe, workspace)
-    if base is not None:
-        bases.require_same_tokens(base.directory, workspace.path("tokenizers", tokenizer_card.name))
-        settings["initialize"] = base.decisive
 
-    def start(loader: Loader, run_directory: Path) -> Transformer:
-        if base is not None:
-            return bases.start(base, config, loader, run_directory)
+    def fresh() -> Transformer:
         model = Transformer(config)
         initialize(model, recipe.pretrain.train.seed)
         return model
 
-    parents = (tokenizer_card, shards_card, *([base.card] if base and base.card else []))
     return gradient_stage(
-        recipe, workspace, "pretrain", name, settings, recipe.pretrain, parents, start, base
+        recipe, workspace, "pretrain", name, settings, recipe.pretrain, (tokenizer_card, shards_card), fresh
     )
 
 
@@ -252,13 +249,15 @@ def tune(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card
         stage_settings(recipe, recipe.tune),
         recipe.tune,
         (tokenizer_card, shards_card, base),
-        lambda loader, run_directory: huggingface.load(directory),
+        lambda: huggingface.load(directory),
     )
 
 
 def stage_settings(recipe: Recipe, stage: Stage) -> dict[str, Any]:
-    """What decides a gradient stage besides its parents."""
-    return {"as_of": text_time(recipe.cutoff), "examples": list(recipe.evaluate.examples), **plain(stage)}
+    """What decides a gradient stage besides its parents; who watches it does not."""
+    settings = plain(stage)
+    del settings["train"]["trackers"]
+    return {"as_of": text_time(recipe.cutoff), "examples": list(recipe.evaluate.examples), **settings}
 
 
 def gradient_stage(
@@ -269,14 +268,9 @@ def gradient_stage(
     settings: dict[str, Any],
     stage: Stage,
     parents: tuple[Card, ...],
-    start_model: Callable[[Loader, Path], Transformer],
-    base: bases.Base | None = None,
+    start_model: Any,
 ) -> Card:
-    """Train in `runs/`, where checkpoints make it resumable, and publish the last checkpoint in `models/`.
-
-    `start_model` is given the loader and the run's directory. `base`: whose weights it begins with, where
-    that is not one of `parents`.
-    """
+    """Train in `runs/`, where checkpoints make it resumable, and publish the last checkpoint in `models/`."""
     start = time.monotonic()
     tokenizer_card, shards_card = parents[:2]
     shards_directory = workspace.path("shards", shards_card.name)
@@ -313,18 +307,16 @@ def gradient_stage(
             "sources": plan.describe(),
         }
         used = {row["source"] for row in plan.describe()}
-        sources = sources_of(workspace, shards_card, used, parents[2:], base)
         return Made(
             knowledge_cutoff=latest(
                 [
                     text_time(plan.knowledge_cutoff),
                     *(parent.knowledge_cutoff for parent in (tokenizer_card, *parents[2:])),
-                    *([base.knowledge_cutoff] if base else []),
                 ]
             ),
-            licence=licence_of(sources),
+            licence=licence_of(workspace, shards_card, used, parents[2:]),
             figures=figures,
-            sources=sources,
+            sources=sources_of(workspace, shards_card, used, parents[2:]),
         )
 
     card, made = make(workspace, "models", model_name, settings=settings, parents=parents, write=write)
@@ -340,7 +332,7 @@ def run_training(
     plan: Plan,
     parents: tuple[Card, ...],
     run_name: str,
-    start_model: Callable[[Loader, Path], Transformer],
+    start_model: Any,
 ) -> TrainResult:
     """One run of the loop, with the development documents' bits per byte as its evaluation."""
     tokenizer_card, shards_card = parents[:2]
@@ -364,15 +356,39 @@ def run_training(
             bits_per_byte.measure(model, development, context, loaded.end_of_text_id)
         )
 
-    loader, run_directory = Loader(shards_directory, plan), workspace.path("runs", run_name)
     return train(
-        start_model(loader, run_directory),
-        loader,
+        start_model(),
+        Loader(shards_directory, plan),
         stage.train,
-        run_directory,
+        workspace.path("runs", run_name),
         tokenizer_directory=tokenizer_directory,
         evaluate=evaluate if development else None,
+        sample=sampler(recipe, stage, loaded),
+        about={"recipe": recipe.name, "as_of": text_time(recipe.cutoff), "plan": plain(stage.plan)},
     )
+
+
+def sampler(
+    recipe: Recipe, stage: Stage, tokenizer: Tokenizer
+) -> Callable[[Transformer], list[dict[str, str]]] | None:
+    """What the model writes at an evaluation during training, the likeliest token each time: answers to the
+    recipe's examples where chats are learned, else continuations of its prompts."""
+    if stage.plan.layout == "documents" and recipe.evaluate.examples:
+        shown = [f"{example}\n" for example in recipe.evaluate.examples[:SAMPLES]]
+        prompts: list[Prompt] = [[Message(role="user", content=example[:-1])] for example in shown]
+    else:
+        shown = list(recipe.evaluate.prompts[:SAMPLES])
+        prompts = [*shown]
+    if not prompts:
+        return None
+    sampling = Sampling(max_tokens=SAMPLE_TOKENS)
+
+    def sample(model: Transformer) -> list[dict[str, str]]:
+        engine = Engine(model, tokenizer)
+        written = [engine.complete(prompt, sampling, trim=True).text for prompt in prompts]
+        return [{"prompt": prompt, "text": text} for prompt, text in zip(shown, written)]
+
+    return sample
 
 
 def whole(document: DocumentTokens) -> DocumentTokens:
@@ -388,8 +404,11 @@ def answers_only(document: DocumentTokens, tokenizer: Tokenizer) -> DocumentToke
     return dataclasses.replace(document, bytes=max(1, len(answers.encode())))
 
 
-def licence_of(sources: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def licence_of(
+    workspace: Workspace, shards_card: Card, used: set[str], models: tuple[Card, ...]
+) -> dict[str, Any]:
     """The licences of the sources that a model learned from, and the strictest of their permissions."""
+    sources = sources_of(workspace, shards_card, used, models)
     return {
         "use": strictest([source["use"] for source in sources]),
         "licences": sorted({source["licence"] for source in sources}),
@@ -397,22 +416,11 @@ def licence_of(sources: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def sources_of(
-    workspace: Workspace,
-    shards_card: Card,
-    used: set[str],
-    models: tuple[Card, ...],
-    base: bases.Base | None,
+    workspace: Workspace, shards_card: Card, used: set[str], models: tuple[Card, ...]
 ) -> tuple[dict[str, Any], ...]:
-    """The sources that a model and the models before it learned from, without their files, and weights from
-    elsewhere, with theirs."""
+    """The sources that a model and the models before it learned from, without their files."""
     corpus_card = workspace.card("corpora", shards_card.name)
     assert corpus_card is not None
     known = {source["name"]: source for model in models for source in model.sources}
     known |= {source["name"]: source for source in corpus_card.sources if source["name"] in used}
-    texts = {
-        name: source if bases.is_weights(source) else {**source, "files": []}
-        for name, source in known.items()
-    }
-    if base is not None and base.source is not None:
-        texts[base.source["name"]] = base.source
-    return tuple(source for _, source in sorted(texts.items()))
+    return tuple({**source, "files": []} for _, source in sorted(known.items()))

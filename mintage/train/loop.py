@@ -16,6 +16,7 @@ from mintage.model.transformer import Transformer
 from mintage.train import checkpoint, guard
 from mintage.train.identity import Plan, check_identity, identity_of
 from mintage.train.machine import explain_out_of_memory, prepare
+from mintage.train.meter import Meter
 from mintage.train.monitor import Monitor
 from mintage.train.optimizers import build_optimizers, state_tensors
 from mintage.train.schedules import learning_rate_factor
@@ -68,6 +69,7 @@ def train(
     sample: Callable[[Transformer], Any] | None = None,
     objective: Objective | None = None,
     progress: bool = True,
+    about: dict[str, Any] | None = None,
 ) -> TrainResult:
     """Train `model` in place over the loader's plan, or go on from the run directory's newest whole
     checkpoint.
@@ -80,6 +82,7 @@ def train(
             steps and at the end.
         sample: JSON values to keep beside each evaluation, e.g. texts the model writes.
         objective: next-token prediction unless given.
+        about: JSON values to keep in run.json beside the settings, e.g. the recipe's name.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the run can go on.
@@ -108,10 +111,17 @@ def train(
     team = Team(model, torch.get_num_threads() if device.type == "cpu" else 1)
     if settings.compile:
         team.compile()
+    meter = Meter(model)
+    facts = meter.facts() | {
+        "plan_hash": loader.plan.hash,
+        "settings": dataclasses.asdict(settings),
+        "model": model.config.to_huggingface(),
+        **(about or {}),
+    }
 
     with (
         explain_full_disk(run_directory),
-        Monitor(run_directory, step, steps, progress) as monitor,
+        Monitor(run_directory, step, steps, progress, facts, settings.trackers) as monitor,
         stop_signals() as stop,
     ):
         for message in messages:
@@ -126,17 +136,19 @@ def train(
             monitor.draw(at_once=False)
 
         evaluation_is_due = bool(step) and _due(step, settings.evaluate_every, steps)
-        if evaluate is not None and evaluation_is_due and not monitor.has_evaluation(step):
+        if evaluation_is_due and (evaluate or sample) and not monitor.has_evaluation(step):
             look()  # the run was stopped between this step and its evaluation
         model.train()
-        started, tokens_before = time.perf_counter(), tokens
+        started = time.perf_counter()
         with contextlib.closing(loader.prefetch(step, steps)) as batches:  # type: ignore[type-var]  # a generator
             for batch in batches:
                 factor = learning_rate_factor(step, steps, settings.schedule)
                 with explain_out_of_memory(settings, batch, step):
-                    tokens += take_step(
+                    learned = take_step(
                         team, optimizers, batch, settings, step, factor, window, objective, history_2S
                     )
+                meter.add(batch.inputs_BT, learned)
+                tokens += learned
                 step += 1
                 monitor.step_done(step)
                 log = _due(step, settings.log_every, steps)
@@ -149,9 +161,8 @@ def train(
                     window.zero_()
                     now = time.perf_counter()
                     seconds += now - started
-                    rate = (tokens - tokens_before) / (now - started)
-                    started, tokens_before = now, tokens
-                    monitor.record(row | {"tokens_per_second": round(rate, 1), "seconds": round(seconds, 3)})
+                    monitor.record(row | meter.read(now - started) | {"seconds": round(seconds, 3)})
+                    started = now
                 pause = time.perf_counter()
                 if look_now:
                     look()

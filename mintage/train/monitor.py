@@ -5,32 +5,48 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mintage.train import plots
+from mintage.train import plots, record, trackers
+from mintage.train.record import METRICS, read_metrics
 from mintage.workspace import write_atomic
 
-METRICS = "metrics.jsonl"
-TIMING = ("seconds", "tokens_per_second")  # exempt from what a resumed run must reproduce
+# Exempt from what a resumed run must reproduce.
+TIMING = ("seconds", "tokens_per_second", "share_of_peak", "peak_memory_bytes")
 SECONDS_BETWEEN_LINES = 2.0
 SECONDS_BETWEEN_DRAWINGS = 20.0
 
 
 class Monitor:
-    """Keeps the metrics of a run that stands after `step` of `steps`; rows after `step` are cut away."""
+    """Keeps the metrics of a run that stands after `step` of `steps`; rows after `step` are cut away.
 
-    def __init__(self, run_directory: Path, step: int, steps: int, show: bool):
+    `facts` go into run.json, and the rows to the trackers named.
+    """
+
+    def __init__(
+        self,
+        run_directory: Path,
+        step: int,
+        steps: int,
+        show: bool,
+        facts: dict[str, Any] | None = None,
+        follow: Sequence[str] = (),
+    ):
         self.path = run_directory / METRICS
         self.rows = [row for row in read_metrics(self.path) if row["step"] <= step]
         run_directory.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
         self.steps = steps
         self.console = Console(quiet=not show, highlight=False)
+        facts = record.begin(run_directory, {"steps": steps} | (facts or {}))
+        self.trackers = trackers.start(follow, run_directory, facts, self.rows, self.say)
         self._file = self.path.open("a")
         self._started = (time.monotonic(), step)
         self._last_line = self._last_drawing = float("-inf")
@@ -54,6 +70,8 @@ class Monitor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for tracker in self.trackers:
+            tracker.close()
         if self._progress is not None:
             self._progress.stop()
         self._file.close()
@@ -72,6 +90,10 @@ class Monitor:
         self.rows.append(row)
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
+        for tracker in self.trackers:
+            tracker.wake()
+        if row.get("samples"):
+            self.say(f"step {row['step']:,} writes: {one_line(trackers.as_text(row['samples'][0]))}")
         if row.get("skipped"):
             spikes = row.get("spikes", 0)
             self.say(
@@ -80,7 +102,9 @@ class Monitor:
             )
         figures = self._figures()
         if self._progress is not None:
-            self._progress.update(self._task, figures=figures)
+            self._progress.update(self._task, figures=escape(figures))
+        elif "samples" in row:
+            return
         elif "evaluation" in row or row["step"] == self.steps or self._line_is_due():
             self.say(f"step {row['step']:,}/{self.steps:,}  {figures}  {self._time_left(row['step'])}")
             self._last_line = time.monotonic()
@@ -90,8 +114,8 @@ class Monitor:
         os.fsync(self._file.fileno())
 
     def has_evaluation(self, step: int) -> bool:
-        """Whether the evaluation after this step has been recorded."""
-        return any(row["step"] == step and "evaluation" in row for row in self.rows)
+        """Whether the evaluation after this step, or its samples, have been recorded."""
+        return any(row["step"] == step and ("evaluation" in row or "samples" in row) for row in self.rows)
 
     def last(self, field: str) -> Any:
         """The newest recorded value of a field, or None."""
@@ -108,11 +132,12 @@ class Monitor:
         parts = []
         if (loss := self.last("loss")) is not None:
             parts.append(f"loss {loss:.3f}")
-        evaluation = self.last("evaluation") or {}
-        if (bits := overall(evaluation.get("bits_per_byte", {}))) is not None:
+        if (bits := record.held_out({"evaluation": self.last("evaluation") or {}})) is not None:
             parts.append(f"{bits:.3f} bits/byte")
         if rate := self.last("tokens_per_second"):
             parts.append(f"{rate:,.0f} tokens/s")
+        if share := self.last("share_of_peak"):
+            parts.append(f"{share:.0%} of peak")
         return "  ".join(parts)
 
     def _line_is_due(self) -> bool:
@@ -124,16 +149,7 @@ class Monitor:
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
 
 
-def overall(values: dict[str, float]) -> float | None:
-    """The figure over all sources: `all` where the evaluation gives it, else the sources' mean."""
-    if not values:
-        return None
-    return values.get("all", sum(values.values()) / len(values))
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics.jsonl; a last line that a kill cut off is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text().split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+def one_line(text: str, width: int = 100) -> str:
+    """The beginning of a text, without its line breaks."""
+    joined = " ".join(text.split())
+    return joined if len(joined) <= width else joined[: width - 1] + "…"

@@ -8,54 +8,79 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 INK, GRID, ACCENT = "#1f2933", "#e4e7eb", "#1b6ca8"
 SOURCE_COLORS = ("#d1495b", "#1b6ca8", "#edae49", "#00798c", "#6b4c9a", "#7d8597", "#8cb369", "#bc6c25")
 
 
+PANELS = (
+    ("L", "loss", "Training loss (nats per token)", 1.0),
+    ("R", "learning_rate", "Learning rate", 1.0),
+    ("G", "gradient_norm", "Gradient norm", 1.0),
+    ("T", "tokens_per_second", "Tokens per second", 1.0),
+    ("M", "peak_memory_bytes", "Peak memory (GB)", 1e9),
+)
+
+
 def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
-    """Draw training loss, bits per byte, learning rate, gradient norm and throughput from metrics rows to a
-    PNG."""
+    """Draw training loss, bits per byte, learning rate, gradient norm, throughput with its
+    share of the machine's peak, and memory by step, from metrics rows to a PNG."""
     training = [row for row in rows if row.get("loss") is not None]
-    figure = Figure(figsize=(11, 6.2), facecolor="white")
+    figure = Figure(figsize=(12, 6.6), facecolor="white")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=12, color=INK, x=0.045, ha="left", fontweight="bold")
-    panels = figure.subplot_mosaic("LLLBBB;RRGGTT", height_ratios=(3, 2))
+    figure.suptitle(title, fontsize=12, color=INK, x=0.05, ha="left", fontweight="bold")
+    panels = figure.subplot_mosaic("LLLLLLBBBBBB;RRRGGGTTTMMM", height_ratios=(3, 2))
     # A fixed layout: matplotlib's automatic ones double the time of a drawing.
-    figure.subplots_adjust(left=0.045, right=0.985, top=0.89, bottom=0.05, wspace=0.6, hspace=0.28)
-    for panel, name, label in (
-        ("L", "loss", "Training loss (nats per token) by step"),
-        ("R", "learning_rate", "Learning rate"),
-        ("G", "gradient_norm", "Gradient norm"),
-        ("T", "tokens_per_second", "Tokens per second"),
-    ):
-        steps = [row["step"] for row in training]
-        panels[panel].plot(steps, [row[name] for row in training], color=ACCENT, linewidth=1.5)
+    figure.subplots_adjust(left=0.05, right=0.985, top=0.89, bottom=0.08, wspace=2.0, hspace=0.32)
+    for panel, name, label, unit in PANELS:
+        points = [(row["step"], row[name] / unit) for row in training if row.get(name) is not None]
+        panels[panel].plot(*zip(*points), color=ACCENT, linewidth=1.5, marker="o" if len(points) == 1 else "")
         panels[panel].set_title(label, fontsize=9, color=INK, loc="left")
-    _bits_per_byte(panels["B"], rows)
-    panels["R"].set_ylim(0, None)
-    panels["G"].set_yscale("log")  # the first steps are far above all others
-    panels["T"].set_ylim(0, None)
+    last = max((row["step"] for row in rows), default=1)
+    _share_of_peak(panels["T"], training)
+    _held_out(panels["B"], rows)
+    for panel in "RTM":
+        panels[panel].set_ylim(0, None)
+    if any(row.get("gradient_norm") for row in training):
+        panels["G"].set_yscale("log")  # the first steps are far above all others
+        panels["G"].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panels["G"].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        panels["G"].yaxis.set_minor_formatter(NullFormatter())
     for axes in panels.values():
         axes.grid(color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(GRID)
-        axes.tick_params(labelsize=8, colors=INK, length=0)
-        axes.set_xlim(0, 1.01 * max((row["step"] for row in rows), default=1))
+        axes.tick_params(which="both", labelsize=8, colors=INK, length=0)
+        axes.set_xlim(0, 1.01 * last)
+        wide = axes in (panels["L"], panels["B"])
+        axes.xaxis.set_major_locator(MaxNLocator(8 if wide else 4, integer=True))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    for panel in "TLBM":
+        panels[panel].yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+    for panel in "RGTM":
+        panels[panel].set_xlabel("step", fontsize=8, color=INK, loc="right", labelpad=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 
 
-def _bits_per_byte(axes: Any, rows: list[dict[str, Any]]) -> None:
+def _share_of_peak(axes: Any, training: list[dict[str, Any]]) -> None:
+    """Say what share of the machine's peak the throughput's middle is."""
+    shares = sorted(row["share_of_peak"] for row in training if row.get("share_of_peak"))
+    if shares:
+        text = f"{shares[len(shares) // 2]:.0%} of peak"
+        axes.text(0.97, 0.06, text, transform=axes.transAxes, ha="right", fontsize=8, color=INK)
+
+
+def _held_out(axes: Any, rows: list[dict[str, Any]]) -> None:
     curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for row in rows:
         for source, value in row.get("evaluation", {}).get("bits_per_byte", {}).items():
             curves[source].append((row["step"], value))
     if "all" in curves and len(curves) == 2:
         del curves["all"]  # the only source is all there is
-    axes.set_title("Held-out text (bits per byte) by step", fontsize=9, color=INK, loc="left")
+    axes.set_title("Held-out text (bits per byte)", fontsize=9, color=INK, loc="left")
     ordered = sorted(curves.items(), key=lambda item: (item[0] != "all", item[0]))
     for index, (source, points) in enumerate(ordered):
         color = INK if source == "all" else SOURCE_COLORS[index % len(SOURCE_COLORS)]

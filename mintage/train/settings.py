@@ -88,6 +88,7 @@ class TrainSettings:
             it.
         log_every: steps per row of metrics.jsonl.
         threads: CPU threads; None leaves torch's choice.
+        trackers: where the rows of metrics.jsonl go besides; see docs/watching.md.
     """
 
     optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -106,6 +107,7 @@ class TrainSettings:
     log_every: int = 10
     seed: int = 0
     threads: int | None = None
+    trackers: tuple[Literal["tensorboard", "wandb"], ...] = ()
 
     def __post_init__(self) -> None:
         counts = {

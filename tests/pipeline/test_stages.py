@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import mintage
 from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.pipeline import evaluation, lineage, proofs, stages
 from mintage.tokens import tokenizer as tokenizers
+from mintage.train import record
 from mintage.workspace import Card, Workspace, file_sha256
 from tests.conftest import write_tiny_recipe
 
@@ -51,6 +53,22 @@ def test_second_run_makes_nothing_and_a_change_remakes_only_what_follows(
     after = made_at(workspace)
     changed = {name for name in before if after[name] != before[name]}
     assert changed == {"models/tiny", "reports/tiny"}
+
+
+def test_a_run_shows_what_the_model_writes_and_a_tracker_changes_no_artifact(
+    built: tuple[Path, Workspace],
+) -> None:
+    path, workspace = built
+    before = made_at(workspace)
+    stages.run(recipes.load(path, ["pretrain.train.trackers=[tensorboard]"]), workspace)
+    assert made_at(workspace) == before
+    run = record.read(workspace.path("runs", workspace.find("models/tiny").figures["run"]))
+    assert run.state == "done" and run.facts["recipe"] == "tiny"
+    samples = [row for row in run.rows if "samples" in row]
+    assert [row["step"] for row in samples] == [6, 12]
+    engine = mintage.load(workspace.path("models", "tiny"))
+    written = engine.generate("The bank", max_tokens=stages.SAMPLE_TOKENS)
+    assert samples[-1]["samples"] == [{"prompt": "The bank", "text": written}]
 
 
 def test_changed_source_file_remakes_everything(built: tuple[Path, Workspace]) -> None:

@@ -105,7 +105,8 @@ def test_the_loss_falls_and_metrics_say_what_happened(tmp_path, capsys):
     losses = [row for row in rows if "loss" in row]
     assert losses[0]["loss"] > 3.5 and losses[-1]["loss"] < 2
     assert set(losses[0]) == {
-        "step", "loss", "learning_rate", "gradient_norm", "tokens", "tokens_per_second", "seconds"
+        "step", "loss", "learning_rate", "gradient_norm", "tokens", "tokens_per_second", "share_of_peak",
+        "peak_memory_bytes", "seconds"
     }  # fmt: skip
     assert (
         losses[-1]["tokens"] == sum(loader.batch(step).mask_BT.sum() for step in range(30)) == result.tokens
