@@ -43,11 +43,11 @@ from mintage.model.transformer import Transformer
 from mintage.tokens import shards, tokenizer
 from mintage.tokens.loader import Batch, Loader, documents
 from mintage.tokens.plan import Phase, Plan, PlanSettings
-from mintage.train.loop import take_step as our_step
 from mintage.train.memory import keep_freed_memory
 from mintage.train.optimizers import build_optimizers
 from mintage.train.schedules import learning_rate_factor
 from mintage.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from mintage.train.step import take_step as our_step
 from mintage.train.team import Team
 from mintage.workspace import code_version
 

@@ -1,4 +1,4 @@
-"""Training speed on a CPU against a plain nanoGPT-style loop and transformers' Trainer, interleaved.
+"""Training speed on a CPU against a plain nanoGPT-style loop, transformers' Trainer and LitGPT, interleaved.
 
     python bench/train.py                   # both sizes, all threads of a quiet machine, about 40 minutes
     python bench/train.py --tiny --rounds 3 # does it run
@@ -9,18 +9,22 @@ order changes from round to round. Each implementation is judged in the better o
 compiled), by median. Ratios are of medians with a bootstrap 95% interval over rounds.
 
 Mintage tells the C library to keep freed memory (`mintage.train.memory`); the peers run as they come. What
-that setting alone is worth is shown by one more contender, `nanogpt_kept`: the plain loop with it.
+that setting alone is worth is shown by one more contender, `nanogpt_kept`: the plain loop with it. LitGPT
+takes part where it is installed (pip install --no-deps litgpt lightning pytorch-lightning lightning-utilities
+torchmetrics); fused AdamW, which it takes on CUDA only, and a tied head are set for it.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import itertools
 import json
 import os
 import platform
 import random
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -43,10 +47,10 @@ from mintage.model.config import ModelConfig
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
 from mintage.tokens.loader import Batch
-from mintage.train.loop import take_step
 from mintage.train.memory import keep_freed_memory
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
+from mintage.train.step import take_step
 from mintage.train.team import Team
 from mintage.workspace import code_version
 
@@ -158,6 +162,41 @@ def trainer(size: Size, compiled: bool) -> tuple[Step, int]:
     return step, sum(parameter.numel() for parameter in model.parameters())
 
 
+def litgpt(size: Size, compiled: bool) -> tuple[Step, int]:
+    """LitGPT's model, chunked loss and Fabric, put together as its `pretrain` does."""
+    import lightning
+    from litgpt import GPT as LitGPT
+    from litgpt import Config
+    from litgpt.pretrain import initialize_weights
+    from litgpt.utils import chunked_cross_entropy
+
+    s = size.shape
+    config = Config(
+        block_size=s.context, vocab_size=s.vocabulary, padded_vocab_size=s.vocabulary, n_layer=s.layers,
+        n_head=s.heads, n_embd=s.width, rotary_percentage=1.0, parallel_residual=False, bias=False,
+        norm_class_name="RMSNorm", mlp_class_name="LLaMAMLP", intermediate_size=size.intermediate,
+    )  # fmt: skip
+    fabric = lightning.Fabric(accelerator="cpu", devices=1, precision="32-true")
+    model = LitGPT(config)
+    initialize_weights(fabric, model, n_layer=s.layers, n_embd=s.width)
+    model.lm_head.weight = model.transformer.wte.weight
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    model = fabric.setup(torch.compile(model) if compiled else model)
+    optimizer = fabric.setup_optimizers(
+        torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.1, betas=(0.9, 0.95), fused=True)
+    )
+
+    def step(inputs_BT: np.ndarray, targets_BT: np.ndarray) -> float:
+        loss = chunked_cross_entropy(model(torch.from_numpy(inputs_BT)), torch.from_numpy(targets_BT))
+        fabric.backward(loss)
+        fabric.clip_gradients(model, optimizer, max_norm=1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return step, parameters
+
+
 def nanogpt_kept(size: Size, compiled: bool) -> tuple[Step, int]:
     """The plain loop with Mintage's setting of the C library."""
     keep_freed_memory()
@@ -165,6 +204,8 @@ def nanogpt_kept(size: Size, compiled: bool) -> tuple[Step, int]:
 
 
 CONTENDERS = {"mintage": ours, "nanogpt": nanogpt, "trainer": trainer, "nanogpt_kept": nanogpt_kept}
+if importlib.util.find_spec("litgpt"):
+    CONTENDERS["litgpt"] = litgpt
 
 
 def work(variant: str, size_name: str) -> None:
@@ -185,7 +226,9 @@ def work(variant: str, size_name: str) -> None:
         start, cpu = time.perf_counter(), time.process_time()
         losses = [step(*batch) for batch in batches]
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-        print(json.dumps({"seconds": seconds / len(batches), "cores": cpu / seconds}), file=channel)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answer = {"seconds": seconds / len(batches), "cores": cpu / seconds, "peak_kibibytes": peak}
+        print(json.dumps(answer), file=channel)
 
 
 def batches_of(size: Size, seed: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -219,6 +262,7 @@ def measure(size_name: str, rounds: int, steps: int, modes: list[str], threads: 
         seconds: dict[str, list[float]] = {variant: [] for variant in variants}
         cores: dict[str, list[float]] = {variant: [] for variant in variants}
         ceiling: list[float] = []
+        peak_memory: dict[str, int] = {}
         order = list(variants)
         for number in range(rounds):
             random.Random(number).shuffle(order)
@@ -228,6 +272,7 @@ def measure(size_name: str, rounds: int, steps: int, modes: list[str], threads: 
                 answer = json.loads(workers[variant].stdout.readline())
                 seconds[variant].append(answer["seconds"])
                 cores[variant].append(answer["cores"])
+                peak_memory[variant] = answer["peak_kibibytes"] * 1024
             shown = ", ".join(f"{variant} {seconds[variant][-1] * 1e3:.0f} ms" for variant in variants)
             print(f"  round {number + 1}/{rounds}: {shown}", flush=True)
     finally:
@@ -239,6 +284,7 @@ def measure(size_name: str, rounds: int, steps: int, modes: list[str], threads: 
         "cores_received": cores,
         "warmup_seconds": warmup,
         "parameters": parameters,
+        "peak_memory_bytes": peak_memory,
         "sgemm_gflops": ceiling,
     }
 
@@ -267,6 +313,7 @@ def summarize(size: Size, raw: dict) -> dict:
             "tokens_per_second": round(size.tokens / median, 1),
             "gflops": round(flops / median / 1e9, 1),
             "share_of_sgemm": round(flops / median / 1e9 / ceiling, 3),
+            "peak_memory_megabytes": round(raw["peak_memory_bytes"][variant] / 1e6),
         }
     better = {
         name: min((v for v in table if v.split()[0] == name), key=lambda v: table[v]["milliseconds"])

@@ -97,6 +97,38 @@ def day_or_moment(value: Any) -> Any:
     return value
 
 
+def moment(day: datetime | date | None) -> datetime | None:
+    """The last moment that a day or a moment of a recipe stands for, in UTC."""
+    if day is None or isinstance(day, datetime):
+        return day.replace(tzinfo=day.tzinfo or UTC).astimezone(UTC) if day else None
+    return datetime.combine(day, time(23, 59, 59, 999999), tzinfo=UTC)
+
+
+@dataclasses.dataclass(frozen=True)
+class Initialize:
+    """A model whose weights pretraining begins with, instead of fresh ones.
+
+    Attributes:
+        base: the folder of a model, or the name of one in the workspace. In the recipe's shape it goes on as
+            it is; a GPT-2 is cut to the recipe's shape.
+        calibration_tokens: how many tokens of the training text show what may be cut.
+        knowledge_cutoff: until when the text behind a base without a card goes, as its maker says; a recipe
+            with `as_of` needs it.
+        licence, use: of a base from elsewhere.
+    """
+
+    base: str
+    calibration_tokens: int = 32_768
+    knowledge_cutoff: typing.Annotated[datetime | date | None, BeforeValidator(day_or_moment)] = None
+    licence: str = "unknown"
+    use: typing.Literal["ship", "local", "evaluate", "none"] = "local"
+
+    @property
+    def cutoff(self) -> datetime | None:
+        """`knowledge_cutoff` as a moment in UTC."""
+        return moment(self.knowledge_cutoff)
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """All settings of a model, from the filing to the report.
@@ -114,6 +146,7 @@ class Recipe:
     pretrain: Stage
     about: str = ""
     as_of: typing.Annotated[datetime | date | None, BeforeValidator(day_or_moment)] = None
+    initialize: Initialize | None = None
     tune: Stage | None = None
     evaluate: EvaluateSettings = dataclasses.field(default_factory=EvaluateSettings)
     size: sizes.Size | None = None
@@ -128,10 +161,7 @@ class Recipe:
     @property
     def cutoff(self) -> datetime | None:
         """`as_of` as a moment in UTC."""
-        if self.as_of is None or isinstance(self.as_of, datetime):
-            moment = self.as_of
-            return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC) if moment else None
-        return datetime.combine(self.as_of, time(23, 59, 59, 999999), tzinfo=UTC)
+        return moment(self.as_of)
 
 
 def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:

@@ -21,7 +21,7 @@ from typing import Any
 import mintage
 from mintage.errors import MintageError
 
-KINDS = ("corpora", "tokenizers", "shards", "runs", "models", "reports")
+KINDS = ("downloads", "corpora", "tokenizers", "shards", "runs", "models", "reports")
 CARD = "card.json"
 
 

@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from mintage.cli import chat, collect, corpus, doctor, quickstart, refine, serve, show, stages, verify
+from mintage.cli import (
+    chat,
+    collect,
+    corpus,
+    doctor,
+    download,
+    quickstart,
+    refine,
+    serve,
+    show,
+    stages,
+    verify,
+)
 from mintage.errors import MintageError
 
 app = typer.Typer(
@@ -17,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (quickstart, stages, collect, corpus, show, verify, chat, serve, doctor):
+for verb in (quickstart, stages, collect, corpus, download, show, verify, chat, serve, doctor):
     verb.register(app)
 refine.register(corpus.app)
 

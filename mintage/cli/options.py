@@ -11,7 +11,8 @@ RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A recipe file, or the name of a known one.")
 ]
 ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A model's directory, or its name in the workspace.")
+    str,
+    typer.Argument(metavar="MODEL", help="A model's directory, or its name in the workspace or on the hub."),
 ]
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", "-w", help="Where artifacts live.")]
 SetOption = Annotated[

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache as remember
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +14,11 @@ from torch.nn import functional
 from mintage.model.cache import KeyValueCache
 from mintage.model.config import ModelConfig
 from mintage.model.norm import RMSNorm
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
+
+    from mintage.model.isolation import Mask
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines of the tokens' angles, each (T, 1, H) or (B, T, 1, H)
 
@@ -48,11 +56,17 @@ def rotate(x_BTNH: Tensor, cos_T1H: Tensor, sin_T1H: Tensor) -> Tensor:
 
 
 def attend(
-    q_BTNH: Tensor, k_BKSH: Tensor, v_BKSH: Tensor, mask_B1TS: Tensor | None = None, dropout: float = 0.0
+    q_BTNH: Tensor,
+    k_BKSH: Tensor,
+    v_BKSH: Tensor,
+    mask_B1TS: Mask | None = None,
+    dropout: float = 0.0,
 ) -> Tensor:
     """What each query reads: (B, T, N * H). Without a mask token t sees the first t + 1 keys, and one token
     alone sees all of them. N may be a multiple of K (arXiv:2305.13245). `dropout`: the share of attention
-    weights that are dropped."""
+    weights that are dropped, which a mask by blocks does not allow."""
+    if mask_B1TS is not None and not isinstance(mask_B1TS, Tensor):
+        return _attend_by_blocks(q_BTNH, k_BKSH, v_BKSH, mask_B1TS)
     attended_BNTH = functional.scaled_dot_product_attention(
         q_BTNH.transpose(1, 2),
         k_BKSH,
@@ -63,6 +77,27 @@ def attend(
         enable_gqa=q_BTNH.shape[2] != k_BKSH.shape[1],
     )
     return attended_BNTH.transpose(1, 2).flatten(2)
+
+
+def _attend_by_blocks(q_BTNH: Tensor, k_BKSH: Tensor, v_BKSH: Tensor, mask: BlockMask) -> Tensor:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    attend: Callable[..., Tensor] = flex_attention
+    if q_BTNH.is_cuda and not torch.compiler.is_compiling():
+        attend = _compiled(attend)  # only compiled it skips blocks
+    attended_BNTH = attend(
+        q_BTNH.transpose(1, 2).to(v_BKSH.dtype),  # autocast leaves what rotation made in float32
+        k_BKSH.to(v_BKSH.dtype),
+        v_BKSH,
+        block_mask=mask,
+        enable_gqa=q_BTNH.shape[2] != k_BKSH.shape[1],
+    )
+    return attended_BNTH.transpose(1, 2).flatten(2)
+
+
+@remember
+def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return torch.compile(function, dynamic=False)
 
 
 class Attention(nn.Module):
@@ -86,7 +121,7 @@ class Attention(nn.Module):
         self,
         x_BTD: Tensor,
         rotary: Rotary,
-        mask_B1TS: Tensor | None,
+        mask_B1TS: Mask | None,
         cache: KeyValueCache | None,
         layer: int,
     ) -> Tensor:

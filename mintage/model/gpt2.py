@@ -3,6 +3,8 @@ matrices stored (in, out). Parameter names are those of transformers' GPT2LMHead
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,9 @@ from mintage.model.attention import Rotary, attend
 from mintage.model.cache import KeyValueCache
 from mintage.model.config import ModelConfig
 from mintage.model.feed_forward import ACTIVATIONS
+
+if TYPE_CHECKING:
+    from mintage.model.isolation import Mask
 
 
 class Conv1D(nn.Module):
@@ -36,7 +41,7 @@ class GPT2Attention(nn.Module):
         self.c_proj = Conv1D(config.hidden_size, config.hidden_size)
 
     def forward(
-        self, x_BTD: Tensor, mask_B1TS: Tensor | None, cache: KeyValueCache | None, layer: int
+        self, x_BTD: Tensor, mask_B1TS: Mask | None, cache: KeyValueCache | None, layer: int
     ) -> Tensor:
         heads = (*x_BTD.shape[:2], -1, self.head_dim)
         q_BTNH, k_BTKH, v_BTKH = (part.reshape(heads) for part in self.c_attn(x_BTD).chunk(3, dim=-1))
@@ -76,7 +81,7 @@ class GPT2Layer(nn.Module):
         self,
         x_BTD: Tensor,
         rotary: Rotary | None,
-        mask_B1TS: Tensor | None,
+        mask_B1TS: Mask | None,
         cache: KeyValueCache | None,
         layer: int,
     ) -> Tensor:

@@ -6,6 +6,8 @@ K key-value heads, H head dimension, V vocabulary.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,7 +17,11 @@ from mintage.model.cache import KeyValueCache
 from mintage.model.config import ModelConfig
 from mintage.model.feed_forward import GatedFeedForward, PlainFeedForward
 from mintage.model.gpt2 import GPT2Decoder
+from mintage.model.isolation import Isolation, isolation_mask, positions_of
 from mintage.model.norm import RMSNorm
+
+if TYPE_CHECKING:
+    from mintage.model.isolation import Mask
 
 
 class Layer(nn.Module):
@@ -33,7 +39,7 @@ class Layer(nn.Module):
         self,
         x_BTD: Tensor,
         rotary: Rotary,
-        mask_B1TS: Tensor | None,
+        mask_B1TS: Mask | None,
         cache: KeyValueCache | None,
         layer: int,
     ) -> Tensor:
@@ -60,7 +66,12 @@ class Transformer(nn.Module):
     them. With tied embeddings `lm_head.weight` is the same parameter as `embedding.weight`. The parameters
     lie in `model` (qwen3, llama, arcee) or `transformer` (gpt2), as in the stock architectures; `blocks`,
     `embedding` and `norm` find their parts in every layout.
+
+    Attributes:
+        isolation: how documents of one row are kept apart; set from outside to what is fastest on a device.
     """
+
+    isolation: Isolation = "mask"
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -94,12 +105,19 @@ class Transformer(nn.Module):
         return self.transformer.ln_f if self.config.layout == "gpt2" else self.model.norm
 
     def forward(
-        self, tokens_BT: Tensor, positions_BT: Tensor | None = None, cache: KeyValueCache | None = None
+        self,
+        tokens_BT: Tensor,
+        positions_BT: Tensor | None = None,
+        cache: KeyValueCache | None = None,
+        documents_BT: Tensor | None = None,
     ) -> Tensor:
         """Hidden states (B, T, D) after the final norm.
 
         Token t of a row sees the tokens before it in its row, and those in the cache; so right padding needs
         no mask. Positions count from 0, or go on where the cache ends, unless `positions_BT` says otherwise.
+
+        `documents_BT` (integers, no cache) names each token's document: a token sees the tokens before it in
+        its own document only, and positions count from 0 in each. A document's tokens stand together.
 
         Raises:
             MintageError: more tokens than positions. `positions_BT` beyond `max_position_embeddings` are the
@@ -112,9 +130,14 @@ class Transformer(nn.Module):
                 self.config.check_context(past + length)
             except ValueError as error:
                 raise MintageError(f"the model: {error}") from None
-            positions_BT = None if cache is None else cache.positions(length)
+            if documents_BT is not None:
+                positions_BT = positions_of(documents_BT)
+            elif cache is not None:
+                positions_BT = cache.positions(length)
         x_BTD, rotary = self._embed(tokens_BT, positions_BT)
-        mask_B1TS = cache.mask(length) if cache is not None else None
+        mask_B1TS: Mask | None = cache.mask(length) if cache is not None else None
+        if documents_BT is not None:
+            mask_B1TS = isolation_mask(documents_BT, self.isolation)
         for index, layer in enumerate(self.blocks):
             x_BTD = layer(x_BTD, rotary, mask_B1TS, cache, index)
         if cache is not None:

@@ -10,13 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from mintage.pipeline.bases import is_weights
 from mintage.workspace import Card, Workspace
 
 
 def cutoff_text(card: Card) -> str:
     """The knowledge cutoff as people read it."""
+    if card.kind == "downloads":
+        return "knowledge cutoff unknown (made elsewhere)"
     if card.knowledge_cutoff is None:
-        return "no cutoff (undated text inside)"
+        weights = ", ".join(source["name"] for source in card.sources if is_weights(source))
+        return f"cutoff unknown (begun from {weights})" if weights else "no cutoff (undated text inside)"
     return f"knows nothing after {card.knowledge_cutoff[:10]}"
 
 
@@ -77,9 +81,9 @@ def short(value: Any) -> str:
 def add_parents(workspace: Workspace, node: Tree, card: Card) -> None:
     """Hang an artifact's parents below it, down to the source files with their hashes."""
     for source in card.sources:
-        branch = node.add(
-            f"source {escape(source['name'])}: {source['documents']:,} documents, {escape(source['licence'])}"
-        )
+        what = "its text is not known" if is_weights(source) else f"{source['documents']:,} documents"
+        label = "weights" if is_weights(source) else "source"
+        branch = node.add(f"{label} {escape(source['name'])}: {what}, {escape(source['licence'])}")
         for file in source["files"]:
             branch.add(f"{escape(file['file'])}  {file['bytes']:,} bytes  sha256 {file['sha256'][:16]}")
     for parent in card.parents:

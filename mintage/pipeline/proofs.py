@@ -24,6 +24,7 @@ from mintage.errors import MintageError
 from mintage.evaluate import ledger
 from mintage.generate.engine import load
 from mintage.model import huggingface
+from mintage.pipeline.bases import is_weights
 from mintage.pipeline.models import model_directory
 from mintage.pipeline.replay import plan_of
 from mintage.serve.app import create_app
@@ -84,10 +85,18 @@ def cutoff(workspace: Workspace, card: Card) -> Iterator[Proof]:
         and set(plan.ledger) <= set(leaves)
     )
     evidence = f"{len(leaves):,} documents, root {root[:16]}; the plan built anew admits the same documents"
-    yield Proof("the ledger lists every document the model could see", holds, evidence)
+    claim = "the ledger lists every document the model could see"
+    taken = ", ".join(source["name"] for source in card.sources if is_weights(source))
+    if taken:
+        claim += f", besides those behind the weights of {taken}"
+    yield Proof(claim, holds, evidence)
     if card.knowledge_cutoff is None:
         yield Proof(
-            "knows nothing after a chosen day", None, "the recipe names no as_of, and undated text was let in"
+            "knows nothing after a chosen day",
+            None,
+            f"nobody says until when {taken} knows the world"
+            if taken
+            else "the recipe names no as_of, and undated text was let in",
         )
         return
     months = ledger.months(leaves)
@@ -96,6 +105,8 @@ def cutoff(workspace: Workspace, card: Card) -> Iterator[Proof]:
         f"text of {min(months)} to {max(months)}, {len(months)} months; cutoff {card.knowledge_cutoff[:10]}; "
         f"{len(late)} documents later than it"
     )
+    if taken:
+        evidence += f"; for {taken} on the recipe's word"
     yield Proof("knows nothing after its cutoff", not late, evidence)
 
 

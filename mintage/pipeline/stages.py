@@ -7,7 +7,7 @@ import dataclasses
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from mintage.generate.sampling import Sampling
 from mintage.model import huggingface
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
-from mintage.pipeline import evaluation, pieces
+from mintage.pipeline import bases, evaluation, pieces
 from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest
 from mintage.recipe import Recipe, Stage
 from mintage.tokens import shards as token_shards
@@ -221,19 +221,25 @@ def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_ca
 
 
 def pretrain(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card: Card) -> Card:
-    """Train fresh weights on text."""
-    vocabulary = tokenizer_card.figures["vocab_size"]
-    config = recipe.model.with_vocabulary(vocabulary)
+    """Train fresh weights, or those of the base that the recipe names, on text."""
+    config = recipe.model.with_vocabulary(tokenizer_card.figures["vocab_size"])
     name = recipe.name if recipe.tune is None else f"{recipe.name}-base"
     settings = {"model": plain(config), **stage_settings(recipe, recipe.pretrain)}
+    base = bases.find(recipe, workspace)
+    if base is not None:
+        bases.require_same_tokens(base.directory, workspace.path("tokenizers", tokenizer_card.name))
+        settings["initialize"] = base.decisive
 
-    def fresh() -> Transformer:
+    def start(loader: Loader, run_directory: Path) -> Transformer:
+        if base is not None:
+            return bases.start(base, config, loader, run_directory)
         model = Transformer(config)
         initialize(model, recipe.pretrain.train.seed)
         return model
 
+    parents = (tokenizer_card, shards_card, *([base.card] if base and base.card else []))
     return gradient_stage(
-        recipe, workspace, "pretrain", name, settings, recipe.pretrain, (tokenizer_card, shards_card), fresh
+        recipe, workspace, "pretrain", name, settings, recipe.pretrain, parents, start, base
     )
 
 
@@ -249,7 +255,7 @@ def tune(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card
         stage_settings(recipe, recipe.tune),
         recipe.tune,
         (tokenizer_card, shards_card, base),
-        lambda: huggingface.load(directory),
+        lambda loader, run_directory: huggingface.load(directory),
     )
 
 
@@ -268,9 +274,14 @@ def gradient_stage(
     settings: dict[str, Any],
     stage: Stage,
     parents: tuple[Card, ...],
-    start_model: Any,
+    start_model: Callable[[Loader, Path], Transformer],
+    base: bases.Base | None = None,
 ) -> Card:
-    """Train in `runs/`, where checkpoints make it resumable, and publish the last checkpoint in `models/`."""
+    """Train in `runs/`, where checkpoints make it resumable, and publish the last checkpoint in `models/`.
+
+    `start_model` is given the loader and the run's directory. `base`: whose weights it begins with, where
+    that is not one of `parents`.
+    """
     start = time.monotonic()
     tokenizer_card, shards_card = parents[:2]
     shards_directory = workspace.path("shards", shards_card.name)
@@ -307,16 +318,18 @@ def gradient_stage(
             "sources": plan.describe(),
         }
         used = {row["source"] for row in plan.describe()}
+        sources = sources_of(workspace, shards_card, used, parents[2:], base)
         return Made(
             knowledge_cutoff=latest(
                 [
                     text_time(plan.knowledge_cutoff),
                     *(parent.knowledge_cutoff for parent in (tokenizer_card, *parents[2:])),
+                    *([base.knowledge_cutoff] if base else []),
                 ]
             ),
-            licence=licence_of(workspace, shards_card, used, parents[2:]),
+            licence=licence_of(sources),
             figures=figures,
-            sources=sources_of(workspace, shards_card, used, parents[2:]),
+            sources=sources,
         )
 
     card, made = make(workspace, "models", model_name, settings=settings, parents=parents, write=write)
@@ -332,7 +345,7 @@ def run_training(
     plan: Plan,
     parents: tuple[Card, ...],
     run_name: str,
-    start_model: Any,
+    start_model: Callable[[Loader, Path], Transformer],
 ) -> TrainResult:
     """One run of the loop, with the development documents' bits per byte as its evaluation."""
     tokenizer_card, shards_card = parents[:2]
@@ -356,11 +369,12 @@ def run_training(
             bits_per_byte.measure(model, development, context, loaded.end_of_text_id)
         )
 
+    loader, run_directory = Loader(shards_directory, plan), workspace.path("runs", run_name)
     return train(
-        start_model(),
-        Loader(shards_directory, plan),
+        start_model(loader, run_directory),
+        loader,
         stage.train,
-        workspace.path("runs", run_name),
+        run_directory,
         tokenizer_directory=tokenizer_directory,
         evaluate=evaluate if development else None,
         sample=sampler(recipe, stage, loaded),
@@ -404,11 +418,8 @@ def answers_only(document: DocumentTokens, tokenizer: Tokenizer) -> DocumentToke
     return dataclasses.replace(document, bytes=max(1, len(answers.encode())))
 
 
-def licence_of(
-    workspace: Workspace, shards_card: Card, used: set[str], models: tuple[Card, ...]
-) -> dict[str, Any]:
+def licence_of(sources: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The licences of the sources that a model learned from, and the strictest of their permissions."""
-    sources = sources_of(workspace, shards_card, used, models)
     return {
         "use": strictest([source["use"] for source in sources]),
         "licences": sorted({source["licence"] for source in sources}),
@@ -416,11 +427,22 @@ def licence_of(
 
 
 def sources_of(
-    workspace: Workspace, shards_card: Card, used: set[str], models: tuple[Card, ...]
+    workspace: Workspace,
+    shards_card: Card,
+    used: set[str],
+    models: tuple[Card, ...],
+    base: bases.Base | None,
 ) -> tuple[dict[str, Any], ...]:
-    """The sources that a model and the models before it learned from, without their files."""
+    """The sources that a model and the models before it learned from, without their files, and weights from
+    elsewhere, with theirs."""
     corpus_card = workspace.card("corpora", shards_card.name)
     assert corpus_card is not None
     known = {source["name"]: source for model in models for source in model.sources}
     known |= {source["name"]: source for source in corpus_card.sources if source["name"] in used}
-    return tuple({**source, "files": []} for _, source in sorted(known.items()))
+    texts = {
+        name: source if bases.is_weights(source) else {**source, "files": []}
+        for name, source in known.items()
+    }
+    if base is not None and base.source is not None:
+        texts[base.source["name"]] = base.source
+    return tuple(source for _, source in sorted(texts.items()))

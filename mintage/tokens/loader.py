@@ -30,17 +30,23 @@ class Batch:
     (bool).
 
     Where the mask is false at a row's end, the tokens are padding.
+
+    Where documents are isolated, `documents_BT` (int32, rising in each row) numbers the document of each
+    input: the one its target is in. So an end of text opens the document that follows it, as it does when the
+    model is evaluated and asked, and no token is predicted from another document.
     """
 
     inputs_BT: np.ndarray
     targets_BT: np.ndarray
     mask_BT: np.ndarray
+    documents_BT: np.ndarray | None = None
 
     def rows(self, rank: int, world: int) -> Batch:
         """The rows of one process of `world`; together, in the order of the ranks, they are the batch."""
         total = len(self.inputs_BT)
         chosen = slice(rank * total // world, (rank + 1) * total // world)
-        return Batch(self.inputs_BT[chosen], self.targets_BT[chosen], self.mask_BT[chosen])
+        documents_BT = None if self.documents_BT is None else self.documents_BT[chosen]
+        return Batch(self.inputs_BT[chosen], self.targets_BT[chosen], self.mask_BT[chosen], documents_BT)
 
 
 class Loader:
@@ -71,6 +77,10 @@ class Loader:
             width = min(width, -(-longest // WIDTH_MULTIPLE) * WIDTH_MULTIPLE)
         tokens_BT = np.full((len(rows.count_B), width + 1), PAD_ID, np.int64)
         mask_BT = np.zeros(tokens_BT.shape, bool)
+        isolated = self.plan.settings.isolate_documents
+        pieces_BT = (
+            np.full(tokens_BT.shape, width + 1, np.int32) if isolated else None
+        )  # of padding: the last
         for number in np.unique(rows.stream_B):
             stream = self.plan.streams[number]
             chosen = np.flatnonzero(rows.stream_B == number)
@@ -80,7 +90,12 @@ class Loader:
                 chosen.tolist(), pieces.tolist(), begins.tolist(), counts.tolist()
             ):
                 self._copy(stream, piece, begin, tokens_BT[row, :count], mask_BT[row, :count])
-        return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:], mask_BT[:, 1:])
+                if pieces_BT is not None:
+                    ends_N = stream.end_N[piece : piece + count]
+                    places_T = np.arange(begin, begin + count)
+                    pieces_BT[row, :count] = np.searchsorted(ends_N, places_T, side="right")
+        documents_BT = None if pieces_BT is None else pieces_BT[:, 1:]
+        return Batch(tokens_BT[:, :-1], tokens_BT[:, 1:], mask_BT[:, 1:], documents_BT)
 
     def prefetch(self, start: int, stop: int) -> Iterator[Batch]:
         """The batches of steps start to stop - 1, made ahead by a thread that ends with the iterator."""

@@ -66,13 +66,15 @@ class PlanSettings:
 
     `layout` "windows" cuts the streams into windows of the phase's context, across documents, and the loss
     counts every token. "documents" gives each document rows of its own (as many as its length needs), so that
-    documents cannot see one another, and the loss counts what the shards' mask counts. A plan that sees a
-    source more than `repetition_cap` times is refused, or, where `over_cap` is "shorten", has fewer steps, in
-    every phase by the same part.
+    documents cannot see one another, and the loss counts what the shards' mask counts. `isolate_documents`
+    keeps the documents of a window apart: each token sees its own document only. A plan that sees a source
+    more than `repetition_cap` times is refused, or, where `over_cap` is "shorten", has fewer steps, in every
+    phase by the same part.
     """
 
     phases: tuple[Phase, ...]
     layout: Literal["windows", "documents"] = "windows"
+    isolate_documents: bool = False
     seed: int = 0
     repetition_cap: float | None = None
     over_cap: Literal["refuse", "shorten"] = "refuse"
@@ -80,14 +82,16 @@ class PlanSettings:
     def __post_init__(self) -> None:
         if not self.phases:
             raise ValueError("phases must hold at least one phase")
+        if self.isolate_documents and self.layout == "documents":
+            raise ValueError('isolate_documents is for the layout "windows"; "documents" isolates by itself')
 
 
 @dataclass(frozen=True)
 class Stream:
     """The documents of one source, end to end: N pieces that lie in the shards one by one.
 
-    A piece is one document in the layout "documents"; else neighbours that also touch in the shard are one
-    piece.
+    A piece is one document in the layout "documents" and where documents are isolated; else neighbours that
+    also touch in the shard are one piece.
     """
 
     source: str
@@ -154,7 +158,8 @@ class Plan:
             table = view.filter(pc.equal(view["source"], name))
             if not len(table):
                 raise MintageError(_no_documents(shards, name, split, as_of))
-            streams.append(_stream(name, table, settings.layout))
+            merge = settings.layout == "windows" and not settings.isolate_documents
+            streams.append(_stream(name, table, merge))
             tables.append(table.select(["doc_id", "content_hash", "available_at"]))
         if not tables:
             raise MintageError(f"plan: the shards hold no {split} documents{_as_of(as_of)}")
@@ -188,6 +193,8 @@ class Plan:
             "split": split,
             "tokenizer": shards.manifest["tokenizer_hash"],
             "ledger_root": root,
+            # Named only where it is on, so that plans made before it was known keep their hash.
+            **({"isolate_documents": True} if settings.isolate_documents else {}),
         }
         return dataclasses.replace(plan, hash=json_sha256(decisive))
 
@@ -430,12 +437,12 @@ def _as_of(as_of: datetime | None) -> str:
     return f" as of {as_of.isoformat()}" if as_of else ""
 
 
-def _stream(name: str, table: pa.Table, layout: str) -> Stream:
+def _stream(name: str, table: pa.Table, merge: bool) -> Stream:
     shard = table["shard"].to_numpy()
     start = table["start"].to_numpy()
     length = table["length"].to_numpy()
     end = np.cumsum(length)
-    if layout == "windows":
+    if merge:
         touches = (shard[1:] == shard[:-1]) & (start[1:] == start[:-1] + length[:-1])
         first = np.concatenate([[True], ~touches])
         last = np.concatenate([~touches, [True]])

@@ -21,11 +21,13 @@ WINDOW = 6  # sums since the last row: loss, tokens, gradient norm, steps taken,
 
 
 class Batch(Protocol):
-    """Rows of tokens, their next tokens, and which of these count."""
+    """Rows of tokens, their next tokens, which of these count, and where documents are isolated, each input's
+    document."""
 
     inputs_BT: np.ndarray
     targets_BT: np.ndarray
     mask_BT: np.ndarray
+    documents_BT: np.ndarray | None
 
 
 # (model, a micro-batch, settings) -> (sum of losses over valid targets in nats, their number)

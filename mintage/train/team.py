@@ -93,5 +93,6 @@ def cut(batch: Any, pieces: int) -> list[Any]:
 
 
 def rows_of(batch: Any, start: int, stop: int) -> Any:
-    """Some rows of a batch; every field is cut alike."""
-    return type(batch)(**{name: value[start:stop] for name, value in vars(batch).items()})
+    """Some rows of a batch; every field is cut alike, and one that is not there stays away."""
+    fields = vars(batch).items()
+    return type(batch)(**{name: None if value is None else value[start:stop] for name, value in fields})

@@ -32,6 +32,7 @@ class Batch:
     inputs_BT: np.ndarray
     targets_BT: np.ndarray
     mask_BT: np.ndarray
+    documents_BT: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

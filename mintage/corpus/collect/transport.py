@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import random
+import re
 import threading
 import time
 import zlib
@@ -82,8 +83,9 @@ class Transport(Protocol):
             Refused: no usable answer.
         """
 
-    def save(self, request: Request, path: Path) -> None:
+    def save(self, request: Request, path: Path, seen: Callable[[int], None] = lambda size: None) -> None:
         """Fetch a body that is too large for the memory into a file, which is there only when it is whole.
+        `seen` is told how many bytes are there, as they come.
 
         Raises:
             Refused: no usable answer.
@@ -119,7 +121,7 @@ class Replay:
         retrieved_at = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
         return Response(request.url, 200, {}, body, retrieved_at)
 
-    def save(self, request: Request, path: Path) -> None:
+    def save(self, request: Request, path: Path, seen: Callable[[int], None] = lambda size: None) -> None:
         """Write the recorded answer to a file."""
         write_atomic(path, self.get(request, {}).body)
 
@@ -158,26 +160,46 @@ class Live:
             encoding = answer.headers.get("content-encoding", "identity")
             return decompressed(b"".join(answer.stream), encoding)
 
-        status, answered, body = self.ask(request, headers, read)
+        status, answered, body = self.ask(request, lambda: headers, read)
         return accepted(request, status, answered, body)
 
-    def save(self, request: Request, path: Path) -> None:
-        """Fetch into a file beside `path` that takes its name when it is whole."""
+    def save(self, request: Request, path: Path, seen: Callable[[int], None] = lambda size: None) -> None:
+        """Fetch into a file beside `path` that takes its name when it is whole.
+
+        Of an immutable address, what came before the connection broke is kept, and the next attempt, in this
+        process or a later one, asks for the rest (Range, RFC 9110).
+        """
         partial = path.with_name(f".{path.name}.partial")
 
+        def headers() -> dict[str, str]:
+            size = partial.stat().st_size if request.immutable and partial.exists() else 0
+            identity = {"Accept-Encoding": "identity"}
+            return identity | {"Range": f"bytes={size}-"} if size else identity
+
         def write(answer: Any) -> bytes:
-            with explain_full_disk(path), partial.open("wb") as file:
+            with explain_full_disk(path), partial.open("ab" if answer.status_code == 206 else "wb") as file:
+                if answer.status_code == 206 and not continues(answer.headers, file.tell()):
+                    file.truncate(0)
+                    raise CutOff("an answer that does not begin where the file ends")
                 for piece in answer.stream:
                     file.write(piece)
+                    seen(file.tell())
                 file.flush()
                 os.fsync(file.fileno())
                 return b"." if file.tell() else b""
 
         try:
-            accepted(request, *self.ask(request, {"Accept-Encoding": "identity"}, write))
+            status, answered, body = self.ask(request, headers, write)
+            if status == 416 and continues(answered, partial.stat().st_size):
+                status, body = 200, b"."  # a kill came between the last byte and the name
+            elif status == 416:
+                partial.unlink()
+                status, answered, body = self.ask(request, headers, write)
+            accepted(request, 200 if status == 206 else status, answered, body)
             partial.replace(path)
         finally:
-            partial.unlink(missing_ok=True)
+            if not request.immutable:
+                partial.unlink(missing_ok=True)
 
     def bucket(self, host: str) -> TokenBucket:
         """The bucket of a host: its own, or that of a domain which it belongs to."""
@@ -189,10 +211,10 @@ class Live:
         return self.buckets.setdefault(host, TokenBucket(REQUESTS_PER_SECOND, self.sleep))
 
     def ask(
-        self, request: Request, headers: Mapping[str, str], receive: Callable[[Any], bytes]
+        self, request: Request, headers: Callable[[], Mapping[str, str]], receive: Callable[[Any], bytes]
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and what `receive` made of the answer's body; with pauses and new attempts where
-        the host is busy or the connection breaks.
+        the host is busy or the connection breaks. `headers` are made anew for each attempt.
 
         Raises:
             Refused: every attempt failed, the host asks for a long pause, or it has denied everything lately.
@@ -208,11 +230,11 @@ class Live:
         for attempt in range(1, ATTEMPTS + 1):
             bucket.take()
             try:
-                with self.client.stream("GET", url, headers={**request.headers, **headers}) as answer:
+                with self.client.stream("GET", url, headers={**request.headers, **headers()}) as answer:
                     if answer.status_code not in RETRIED:
                         denied = answer.status_code == 403
                         self.denials[host] = self.denials.get(host, 0) + 1 if denied else 0
-                        body = receive(answer) if answer.status_code == 200 else b""
+                        body = receive(answer) if answer.status_code in (200, 206) else b""
                         return answer.status_code, dict(answer.headers), body
             except self.errors as error:
                 reason, asked = f"{type(error).__name__}: {error}", None
@@ -225,6 +247,12 @@ class Live:
                 pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.5)
                 self.sleep(pause if asked is None else asked + random.uniform(0, 1))
         raise Refused(request.url, f"{reason}, {ATTEMPTS} times")
+
+
+def continues(headers: Mapping[str, str], size: int) -> bool:
+    """Whether an answer to a Range request goes on after `size` bytes, or says that there are no more."""
+    found = re.fullmatch(r"bytes (?:(\d+)-\d+/.*|\*/(\d+))", headers.get("content-range", ""))
+    return found is not None and int(found[1] or found[2]) == size
 
 
 def decompressed(body: bytes, encoding: str) -> bytes:

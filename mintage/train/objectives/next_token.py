@@ -26,14 +26,22 @@ def objective(model: Transformer, batch: Batch, settings: TrainSettings) -> tupl
     """The summed loss of a batch's valid targets, in nats, and their number. Rows without a target cost no
     head."""
     device = model.lm_head.weight.device
-    hidden_ND = model(torch.from_numpy(batch.inputs_BT).to(device, non_blocking=True)).flatten(0, 1)
+    documents_BT = None if batch.documents_BT is None else on(device, batch.documents_BT)
+    hidden_ND = model(on(device, batch.inputs_BT), documents_BT=documents_BT).flatten(0, 1)
     targets_N = batch.targets_BT.reshape(-1)
     valid_N = np.flatnonzero(batch.mask_BT)
     if len(valid_N) < len(targets_N):
-        hidden_ND = hidden_ND[torch.from_numpy(valid_N).to(device, non_blocking=True)]
+        hidden_ND = hidden_ND[on(device, valid_N)]
         targets_N = targets_N[valid_N]
-    targets = torch.from_numpy(targets_N).to(device, non_blocking=True)
+    targets = on(device, targets_N)
     return linear_cross_entropy(hidden_ND, model.lm_head.weight, targets, settings.z_loss), len(valid_N)
+
+
+def on(device: torch.device, array: np.ndarray) -> Tensor:
+    """An array as a tensor on a device, without waiting for the device: from pinned memory the copy queues up
+    behind its work."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def linear_cross_entropy(

@@ -226,6 +226,63 @@ def test_a_saved_file_is_there_only_when_it_is_whole(clock: Clock, tmp_path: Pat
     assert list(tmp_path.iterdir()) == [path]
 
 
+def ranged(body: bytes, pieces: list[int]) -> Callable[[httpx.Request], httpx.Response]:
+    """A host that gives ranges of a body, and breaks the connection after as many bytes as `pieces` says."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        start = int(request.headers.get("range", "bytes=0-")[6:-1])
+        if start >= len(body):
+            return httpx.Response(416, headers={"Content-Range": f"bytes */{len(body)}"})
+        rest, cut = body[start:], pieces.pop(0) if pieces else None
+
+        def content() -> Iterator[bytes]:
+            yield rest[:cut]
+            if cut is not None:
+                raise httpx.ReadError("connection reset")
+
+        between = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+        return httpx.Response(206 if start else 200, headers=between if start else {}, content=content())
+
+    return answer
+
+
+def test_a_file_that_never_changes_is_fetched_on_where_it_broke(clock: Clock, tmp_path: Path) -> None:
+    path, body = tmp_path / "weights", bytes(range(256)) * 40
+    asked = list[int]()
+    host = live(clock, ranged(body, [100] * ATTEMPTS))
+    with pytest.raises(Refused):
+        host.save(Request(URL, immutable=True), path, asked.append)
+    assert asked == [100, 200, 300, 400, 500]
+    assert not path.exists()
+    live(clock, ranged(body, [])).save(Request(URL, immutable=True), path)
+    assert path.read_bytes() == body
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_kill_between_the_last_byte_and_the_name_loses_nothing(clock: Clock, tmp_path: Path) -> None:
+    path, body = tmp_path / "weights", b"whole" * 100
+    (tmp_path / ".weights.partial").write_bytes(body)
+    live(clock, ranged(body, [])).save(Request(URL, immutable=True), path)
+    assert path.read_bytes() == body
+    (tmp_path / ".weights.partial").write_bytes(body + b"more than there is")
+    live(clock, ranged(body, [])).save(Request(URL, immutable=True), path)
+    assert path.read_bytes() == body
+
+
+def test_a_host_that_knows_no_ranges_sends_all_again(clock: Clock, tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    (tmp_path / ".weights.partial").write_bytes(b"old")
+    live(clock, lambda request: httpx.Response(200, content=b"all of it")).save(
+        Request(URL, immutable=True), path
+    )
+    assert path.read_bytes() == b"all of it"
+    wrong = {"Content-Range": "bytes 7-8/9"}
+    answers = in_turn(httpx.Response(206, headers=wrong, content=b"it"), httpx.Response(200, content=b"all"))
+    (tmp_path / ".weights.partial").write_bytes(b"old")
+    live(clock, answers).save(Request(URL, immutable=True), path)
+    assert path.read_bytes() == b"all"
+
+
 def write_recording(folder: Path, name: str, body: bytes, sha256: str | None = None) -> None:
     entry = {"url": URL, "file": name, "sha256": sha256 or hashlib.sha256(body).hexdigest()}
     (folder / "MANIFEST.json").write_text(json.dumps([entry]))

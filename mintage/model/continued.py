@@ -1,0 +1,69 @@
+"""The weights of another model, to go on from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mintage.errors import MintageError
+from mintage.model import huggingface
+from mintage.model.config import ModelConfig
+from mintage.model.transformer import Transformer
+
+# Tables with a row for each token, and with a row for each position.
+VOCABULARY = ("model.embed_tokens.weight", "transformer.wte.weight", "lm_head.weight")
+POSITIONS = "transformer.wpe.weight"
+# What may differ between a base and the model that goes on from it as it is.
+FREE = ("vocab_size", "max_position_embeddings", "dropout", "initialization")
+
+
+def continue_from(directory: Path, config: ModelConfig, calibration: Iterable[Tensor]) -> Transformer:
+    """The model of a directory, made to fit `config`: as it is where only the vocabulary or the context
+    differ.
+
+    Entries that the vocabulary has beyond the base's begin as the mean of its embeddings; entries beyond the
+    recipe's (padding) are dropped, and so are learned positions beyond its context.
+
+    Args:
+        calibration: batches of token ids (B, T), taken only where something is to be cut.
+
+    Raises:
+        MintageError: the base has another shape.
+    """
+    base = huggingface.load(directory)
+    differing = differences(base.config, config)
+    if differing:
+        named = ", ".join(
+            f"{name} is {getattr(base.config, name)} in the base and {getattr(config, name)} in the recipe"
+            for name in differing
+        )
+        raise MintageError(f"{directory}: {named}; write the base's shape into the recipe's `model`")
+    tensors = base.state_dict()
+    for name in tensors.keys() & set(VOCABULARY):
+        tensors[name] = with_rows(tensors[name], config.vocab_size)
+    if POSITIONS in tensors:
+        tensors[POSITIONS] = tensors[POSITIONS][: config.max_position_embeddings]
+    model = Transformer(config)
+    model.load_state_dict(tensors)
+    return model
+
+
+def differences(base: ModelConfig, config: ModelConfig) -> list[str]:
+    """The fields in which two shapes differ, besides those that weights do not depend on."""
+    too_long = base.layout == "gpt2" and config.max_position_embeddings > base.max_position_embeddings
+    return [
+        field.name
+        for field in dataclasses.fields(ModelConfig)
+        if getattr(base, field.name) != getattr(config, field.name)
+        and (field.name not in FREE or (too_long and field.name == "max_position_embeddings"))
+    ]
+
+
+def with_rows(table_VD: Tensor, rows: int) -> Tensor:
+    """A table of `rows` token vectors: the first ones of this table, and its mean for each that is new."""
+    new = table_VD.mean(0).expand(max(0, rows - len(table_VD)), -1)
+    return torch.cat((table_VD[:rows], new))
