@@ -210,13 +210,17 @@ class ModelConfig:
     def differences(self, other: ModelConfig) -> str:
         """How a model of this shape differs from another one, in words, e.g. "layout qwen3 against gpt2";
         empty where their weights have the same names and shapes and mean the same."""
-        training_only = {"initialization", "dropout"}
-        pairs = [
-            (field.name, getattr(self, field.name), getattr(other, field.name))
-            for field in dataclasses.fields(self)
-            if field.name not in training_only
-        ]
-        return ", ".join(f"{name} {mine} against {theirs}" for name, mine, theirs in pairs if mine != theirs)
+        if self.layout != other.layout:
+            return f"layout {self.layout} against {other.layout}"
+        mine, theirs = self.to_huggingface(), other.to_huggingface()
+        repeated = {"rope_parameters", "n_ctx"}
+        return ", ".join(
+            f"{name} {mine.get(name)} against {theirs.get(name)}"
+            for name in sorted(mine.keys() | theirs.keys())
+            if mine.get(name) != theirs.get(name)
+            and name not in repeated
+            and not name.endswith(("dropout", "pdrop"))  # training only
+        )
 
     def to_huggingface(self) -> dict[str, Any]:
         """The contents of config.json for the stock architecture, for transformers 4 (rope_theta,

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
 
 from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
@@ -22,6 +25,8 @@ from mintage.model.transformer import Transformer
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
+SHARD_BYTES = 5_000_000_000  # transformers' own limit for long; most tools and file systems are fine with it
 GENERATION_CONFIG = "generation_config.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -30,20 +35,25 @@ TOKENIZER_FILES = (
     "chat_template.jinja",
 )
 TIED = "lm_head.weight"
+FIXED = re.compile(r"(^|\.)(attn\.(bias|masked_bias)|rotary_emb\.inv_freq)$")
 
 
-def save(model: Transformer, directory: str | Path, tokenizer_directory: str | Path | None = None) -> None:
+def save(
+    model: Transformer,
+    directory: str | Path,
+    tokenizer_directory: str | Path | None = None,
+    shard_bytes: int = SHARD_BYTES,
+) -> None:
     """Write a model as a directory that stock libraries open without remote code; it is made if it does not
     exist.
 
-    A tied output matrix is written once, as the embedding. With `tokenizer_directory` the tokenizer's files
-    are copied in, and generation ends at its end-of-text and end-of-turn tokens.
+    A tied output matrix is written once, as the embedding. Weights of more than `shard_bytes` are written in
+    several files of at most that size (a single tensor may exceed it) and an index. With
+    `tokenizer_directory` the tokenizer's files are copied in, and generation ends where that directory says:
+    by its generation_config.json, or at the tokenizer's end-of-text and end-of-turn tokens.
     """
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
-    if model.config.tie_word_embeddings:
-        del tensors[TIED]
     dtype = str(model.lm_head.weight.dtype).removeprefix("torch.")
     _write_json(directory / CONFIG, {**model.config.to_huggingface(), "dtype": dtype})
     generation: dict[str, Any] = {"do_sample": False}
@@ -54,7 +64,10 @@ def save(model: Transformer, directory: str | Path, tokenizer_directory: str | P
             if source.exists() and source.resolve() != (directory / name).resolve():
                 shutil.copyfile(source, directory / name)
     _write_json(directory / GENERATION_CONFIG, generation)
-    save_file(tensors, directory / WEIGHTS, metadata={"format": "pt"})
+    tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        del tensors[TIED]
+    _write_weights(directory, tensors, shard_bytes)
 
 
 def load(directory: str | Path) -> Transformer:
@@ -64,31 +77,61 @@ def load(directory: str | Path) -> Transformer:
         MintageError: no such directory, weights in another format, an architecture or option that is not
             supported, a damaged file, or a tensor that is missing, superfluous or of another shape.
     """
-    directory = Path(directory)
     config = read_config(directory)
-    stored = _read_weights(directory)
-    model = Transformer(config)
-    expected = model.state_dict()
-    if config.tie_word_embeddings:
-        # Some writers store a tied output matrix a second time.
-        stored.pop(TIED, None)
-        del expected[TIED]
-    for name in sorted(expected.keys() | stored.keys()):
-        if name not in stored:
-            raise MintageError(
-                f"{directory}: the tensor {name} is missing; the file is not of this config.json"
-            )
-        if name not in expected:
-            raise MintageError(f"{directory}: the tensor {name} has no place in the model of config.json")
-        if stored[name].shape != expected[name].shape:
-            raise MintageError(
-                f"{directory}: the tensor {name} has shape {tuple(stored[name].shape)}, and config.json "
-                f"asks for {tuple(expected[name].shape)}"
-            )
-    with torch.no_grad():
-        for name, tensor in expected.items():
-            tensor.copy_(stored[name])
+    with torch.device("meta"):
+        model = Transformer(config)
+    model.materialize("cpu")
+    load_weights(directory, model)
     return model.eval()
+
+
+def load_weights(directory: str | Path, model: Transformer) -> None:
+    """Read a model directory's weights into a model of the same shape, in place, tensor by tensor, each in
+    the model's own precision and on its device.
+
+    Raises:
+        MintageError: as `load`, or the directory holds another model.
+    """
+    directory = Path(directory)
+    check_model(directory, model.config)
+    expected = model.state_dict()
+    if model.config.tie_word_embeddings:
+        del expected[TIED]
+    found: set[str] = set()
+    for file in _weight_files(directory):
+        for stored_name, tensor in _tensors(file):
+            name = _own_name(stored_name, model.config)
+            if name is None:
+                continue
+            if name not in expected:
+                raise MintageError(
+                    f"{directory}: the tensor {stored_name} has no place in the model of {CONFIG}"
+                )
+            if tensor.shape != expected[name].shape:
+                raise MintageError(
+                    f"{directory}: the tensor {stored_name} has shape {tuple(tensor.shape)}, and {CONFIG} "
+                    f"asks for {tuple(expected[name].shape)}"
+                )
+            with torch.no_grad():
+                expected[name].copy_(tensor)
+            found.add(name)
+    if missing := sorted(expected.keys() - found):
+        raise MintageError(
+            f"{directory}: the tensor {missing[0]} is missing; the weights are not of this {CONFIG}"
+        )
+
+
+def check_model(directory: str | Path, config: ModelConfig) -> None:
+    """Whether a directory holds a model of this shape.
+
+    Raises:
+        MintageError: it holds another one; the message names what differs in both.
+    """
+    if differences := read_config(directory).differences(config):
+        raise MintageError(
+            f"{directory}: holds another model than the one asked for: {differences}. Name a checkpoint of "
+            "this model, or give the recipe the checkpoint's shape"
+        )
 
 
 def read_config(directory: str | Path) -> ModelConfig:
@@ -141,47 +184,88 @@ def compare_with_transformers(directory: str | Path, seed: int = 0) -> float:
     return float(difference.abs().max())
 
 
-def _read_weights(directory: Path) -> dict[str, torch.Tensor]:
-    index = directory / f"{WEIGHTS}.index.json"
+def _weight_files(directory: Path) -> list[Path]:
+    """The safetensors files that hold a directory's weights."""
+    index = directory / INDEX
     if (directory / WEIGHTS).exists():
-        parts = [directory / WEIGHTS]
-    elif index.exists():
+        return [directory / WEIGHTS]
+    if index.exists():
         try:
             names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MintageError(f"{index}: not an index of weights ({error!r})") from None
         if any(Path(name).name != name for name in names):
             raise MintageError(f"{index}: names files outside its directory")
-        parts = [directory / name for name in names]
-    else:
-        pickles = sorted(
-            path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in directory.glob(pattern)
+        return [directory / name for name in names]
+    pickles = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in directory.glob(pattern))
+    if pickles:
+        raise MintageError(
+            f"{directory}: the weights are a pickle ({pickles[0]}), which may run code when it is "
+            f"opened; convert them to {WEIGHTS} (transformers: model.save_pretrained)"
         )
-        if pickles:
-            raise MintageError(
-                f"{directory}: the weights are a pickle ({pickles[0]}), which may run code when it is "
-                f"opened; convert them to {WEIGHTS} (transformers: model.save_pretrained)"
-            )
-        raise MintageError(f"{directory}: no {WEIGHTS}")
-    tensors: dict[str, torch.Tensor] = {}
-    for part in parts:
-        try:
-            tensors |= load_file(part)
-        except FileNotFoundError:
-            raise MintageError(f"{part}: no such file, though {index.name} names it") from None
-        except SafetensorError as error:
-            raise MintageError(f"{part}: damaged or cut off ({error}); copy it again") from None
-    return tensors
+    raise MintageError(f"{directory}: no {WEIGHTS}")
+
+
+def _tensors(file: Path) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a safetensors file, one after another."""
+    try:
+        with safe_open(file, framework="pt") as stored:
+            for name in stored.keys():  # noqa: SIM118  # it is no dict
+                yield name, stored.get_tensor(name)
+    except FileNotFoundError:
+        raise MintageError(f"{file}: no such file, though {INDEX} names it") from None
+    except SafetensorError as error:
+        raise MintageError(f"{file}: damaged or cut off ({error}); copy it again") from None
+
+
+def _own_name(stored: str, config: ModelConfig) -> str | None:
+    """What a stored tensor is called here; None for one that follows from others or from the configuration:
+    the mask and the angles that old versions of transformers wrote, and a tied output matrix."""
+    if FIXED.search(stored) or (config.tie_word_embeddings and stored == TIED):
+        return None
+    # The original GPT-2 files hold the model without its head, and so without this prefix.
+    if config.layout == "gpt2" and not stored.startswith(("transformer.", "lm_head.")):
+        return f"transformer.{stored}"
+    return stored
+
+
+def _write_weights(directory: Path, tensors: dict[str, Tensor], shard_bytes: int) -> None:
+    shards: list[dict[str, Tensor]] = [{}]
+    room = shard_bytes
+    for name, tensor in tensors.items():
+        if tensor.nbytes > room and shards[-1]:
+            shards.append({})
+            room = shard_bytes
+        shards[-1][name] = tensor
+        room -= tensor.nbytes
+    names = [WEIGHTS]
+    if len(shards) > 1:
+        count = len(shards)
+        names = [f"model-{number:05d}-of-{count:05d}.safetensors" for number in range(1, count + 1)]
+    for stale in (*directory.glob("model*.safetensors"), directory / INDEX):
+        if stale.name not in names:
+            stale.unlink(missing_ok=True)
+    for name, shard in zip(names, shards):
+        save_file(shard, directory / name, metadata={"format": "pt"})
+    if len(shards) > 1:
+        size = sum(tensor.nbytes for tensor in tensors.values())
+        weight_map = {tensor: name for name, shard in zip(names, shards) for tensor in shard}
+        _write_json(directory / INDEX, {"metadata": {"total_size": size}, "weight_map": weight_map})
 
 
 def _end_tokens(tokenizer_directory: Path) -> dict[str, Any]:
-    """Ids at which generation ends (end of text, end of turn), and the padding id, for
-    generation_config.json."""
+    """Ids at which generation ends and the padding id, for generation_config.json: those of the directory's
+    own, or end of text and end of turn."""
+    own = tokenizer_directory / GENERATION_CONFIG
+    if own.exists():
+        values = json.loads(own.read_text(encoding="utf-8"))
+        return {name: values[name] for name in ("eos_token_id", "pad_token_id") if name in values}
     tokenizer = json.loads((tokenizer_directory / "tokenizer.json").read_text(encoding="utf-8"))
     config = json.loads((tokenizer_directory / "tokenizer_config.json").read_text(encoding="utf-8"))
     ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
-    ends = [ids[token] for token in (config["eos_token"], "<|end|>") if token in ids]
-    return {"eos_token_id": ends, "pad_token_id": ids[config["pad_token"]]}
+    ends = [ids[token] for token in (config.get("eos_token"), "<|end|>") if token in ids]
+    found = {"eos_token_id": ends, "pad_token_id": ids.get(config.get("pad_token"))}
+    return {name: value for name, value in found.items() if value not in (None, [])}
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

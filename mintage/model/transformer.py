@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -82,12 +83,24 @@ class Transformer(nn.Module):
             self.transformer = GPT2Decoder(config)
         else:
             self.model = Decoder(config)
-            cos_SH, sin_SH = rotary_tables(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self._derive()
+
+    def _derive(self) -> None:
+        """Set what follows from the configuration and from other parameters."""
+        if self.config.layout != "gpt2":
+            cos_SH, sin_SH = rotary_tables(self.config)
             self.cos_S1H = nn.Buffer(cos_SH[:, None], persistent=False)
             self.sin_S1H = nn.Buffer(sin_SH[:, None], persistent=False)
-        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        if config.tie_word_embeddings:
+        if self.config.tie_word_embeddings:
             self.lm_head.weight = self.embedding.weight
+
+    def materialize(self, device: torch.device | str) -> None:
+        """Give a model that was built on the meta device its memory, in place. Large models are built so:
+        no time goes into weights that are about to be replaced."""
+        self.to_empty(device=device)
+        with torch.device(device):
+            self._derive()
 
     @property
     def blocks(self) -> nn.ModuleList:

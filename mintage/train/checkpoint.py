@@ -105,8 +105,7 @@ def damage(path: Path) -> str | None:
 
 def load(path: Path, model: Transformer, tensors: dict[str, Tensor]) -> None:
     """Bring a checkpoint's weights and tensors back, in place and bit by bit."""
-    weights = huggingface.load(path).state_dict()
-    model.load_state_dict(weights)
+    huggingface.load_weights(path, model)
     with _quiet():
         reader = HuggingFaceStorageReader(str(path / RESUME))
         distributed_checkpoint.load(tensors, storage_reader=reader, no_dist=True)

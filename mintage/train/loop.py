@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
+from mintage.model import huggingface
 from mintage.model.transformer import Transformer
 from mintage.train import checkpoint, guard
 from mintage.train.identity import Plan, check_identity, identity_of
@@ -101,6 +102,7 @@ def train(
     step, tokens, seconds, path = 0, 0, 0.0, run_directory
     if found is not None:
         path, state = found
+        huggingface.check_model(path, model.config)
         messages += check_identity(path, state, identity)
         checkpoint.load(path, model, tensors)
         torch.set_rng_state(tensors["random_state"])
