@@ -157,6 +157,12 @@ class Recipe:
             raise ValueError("tokens goes with size; without it, the phases' steps say how long the run is")
         if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", self.name):
             raise ValueError("name: use lower-case letters, digits, dots, dashes and underscores")
+        for name, stage in (("pretrain", self.pretrain), ("tune", self.tune)):
+            for number, phase in enumerate(stage.plan.phases if stage else ()):
+                try:
+                    self.model.check_context(phase.context)
+                except ValueError as error:
+                    raise ValueError(f"{name}.plan.phases.{number}.context: {error}") from None
 
     @property
     def cutoff(self) -> datetime | None:

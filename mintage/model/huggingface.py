@@ -257,8 +257,8 @@ def _end_tokens(tokenizer_directory: Path) -> dict[str, Any]:
     """Ids at which generation ends and the padding id, for generation_config.json: those of the directory's
     own, or end of text and end of turn."""
     own = tokenizer_directory / GENERATION_CONFIG
-    if own.exists():
-        values = json.loads(own.read_text(encoding="utf-8"))
+    values = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {}
+    if "eos_token_id" in values:
         return {name: values[name] for name in ("eos_token_id", "pad_token_id") if name in values}
     tokenizer = json.loads((tokenizer_directory / "tokenizer.json").read_text(encoding="utf-8"))
     config = json.loads((tokenizer_directory / "tokenizer_config.json").read_text(encoding="utf-8"))

@@ -30,10 +30,9 @@ from mintage.pipeline.replay import plan_of
 from mintage.serve.app import create_app
 from mintage.serve.card import describe
 from mintage.serve.run import running
-from mintage.workspace import Card, Workspace, content_of, file_sha256
+from mintage.workspace import Card, Workspace, content_of, file_sha256, json_sha256
 
 TOLERANCE = 1e-4  # of logits in float32, against another library
-WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -134,16 +133,22 @@ def killed_and_resumed(workspace: Workspace, card: Card) -> Proof:
         shutil.copytree(checkpoints[-2], copy / checkpoints[-2].name)
         killed_at = kill_half_way(workspace, card, copy, first, last)
         command(workspace, card, copy).wait()
-        weights = copy / f"checkpoint-{last}" / WEIGHTS
-        if not weights.exists():
+        reached = copy / f"checkpoint-{last}"
+        if not reached.exists():
             return Proof(claim, False, f"the resumed run did not reach step {last:,}")
-        resumed = file_sha256(weights)
-    published = file_sha256(workspace.path("models", card.name) / WEIGHTS)
+        resumed = weights_sha256(reached)
+    published = weights_sha256(workspace.path("models", card.name))
     evidence = (
         f"steps {first:,} to {last:,} again, killed after step {killed_at:,}: "
         f"weights {resumed[:16]}, published {published[:16]}"
     )
     return Proof(claim, resumed == published, evidence)
+
+
+def weights_sha256(directory: Path) -> str:
+    """The SHA-256 of a model directory's weights; of weights in several files, that of their hashes."""
+    hashes = [file_sha256(path) for path in sorted(directory.glob("model*.safetensors"))]
+    return hashes[0] if len(hashes) == 1 else json_sha256(hashes)
 
 
 def command(workspace: Workspace, card: Card, run_directory: Path) -> subprocess.Popen[bytes]:

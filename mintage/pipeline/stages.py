@@ -305,7 +305,7 @@ def gradient_stage(
         examples = list(recipe.evaluate.examples)
         (target / "examples.json").write_text(json.dumps(examples, ensure_ascii=False, indent=1))
         figures = {
-            "parameters": sum(parameter.numel() for parameter in huggingface.load(target).parameters()),
+            "parameters": huggingface.read_config(target).parameter_count(),
             "steps": plan.steps,
             "tokens": result.tokens,
             "seconds": round(result.seconds, 1),

@@ -2,8 +2,10 @@ import pytest
 import torch
 from torch import nn
 
+from mintage.model.transformer import Transformer
 from mintage.train.optimizers import Muon, build_optimizers, orthogonalize, set_learning_rate, state_tensors
 from mintage.train.settings import OptimizerSettings
+from tests.model.models import LAYOUTS
 
 from .tiny import tiny_model
 
@@ -75,6 +77,38 @@ def test_gradient_scale_divides_and_a_flag_skips_the_whole_step(name):
                     assert all(torch.equal(before[key], after[key]) for key in before)
     for one, other in zip(plain.parameters(), scaled.parameters()):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+
+
+def test_muon_scales_by_outputs_over_inputs_whichever_way_a_matrix_is_stored():
+    """The same map stored (out, in) and (in, out) takes the same step."""
+    torch.manual_seed(0)
+    for outputs, inputs in ((24, 8), (8, 24)):
+        weight, gradient = torch.randn(outputs, inputs), torch.randn(outputs, inputs)
+        rows, columns = nn.Parameter(weight.clone()), nn.Parameter(weight.T.clone())
+        optimizer = Muon([{"params": [rows]}, {"params": [columns], "stored_transposed": True}], lr=0.1)
+        rows.grad, columns.grad = gradient, gradient.T.clone()
+        optimizer.step()
+        torch.testing.assert_close(rows.T, columns)
+        assert (
+            torch.linalg.svdvals(weight - rows.detach()).max() > 0.1 * max(1, outputs / inputs) ** 0.5 * 0.6
+        )
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_in_every_layout_muon_has_the_layers_matrices_and_neither_biases_nor_tables_do(layout):
+    model = Transformer(LAYOUTS[layout])
+    optimizers = build_optimizers(model, OptimizerSettings("muon", weight_decay=0.5))
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    decaying = {id(p) for group in groups if group["weight_decay"] for p in group["params"]}
+    stored = {
+        id(p): group["stored_transposed"] for group in optimizers[1].param_groups for p in group["params"]
+    }
+    for name, parameter in model.named_parameters():
+        is_matrix = name.endswith(("proj.weight", "c_attn.weight", "c_fc.weight"))
+        assert (id(parameter) in stored) is is_matrix, name
+        assert (id(parameter) in decaying) is (parameter.ndim == 2), name
+        if is_matrix:
+            assert stored[id(parameter)] is name.startswith("transformer."), name
 
 
 @pytest.mark.parametrize("name", ["adamw", "muon"])

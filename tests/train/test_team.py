@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
+from mintage.model.config import ModelConfig
+from mintage.model.initialize import initialize
+from mintage.model.transformer import Transformer
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
 from mintage.train.step import WINDOW, take_step
 from mintage.train.team import Team, cut
 
-from .tiny import Batch, Plan, TinyLoader, tiny_model
+from .tiny import CONFIG, Batch, Plan, TinyLoader, tiny_model
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +25,12 @@ def threads():
     torch.set_num_threads(before)
 
 
-def train(threads: int, steps: int = 6, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    model = tiny_model().to(dtype)
+def train(
+    threads: int, steps: int = 6, dtype: torch.dtype = torch.float64, config: ModelConfig = CONFIG
+) -> torch.Tensor:
+    model = Transformer(config).to(dtype)
+    initialize(model, 0)
+    model.train()
     settings = TrainSettings(OptimizerSettings("muon"), gradient_clip=0.3)
     optimizers = build_optimizers(model, settings.optimizer)
     team, loader, window = Team(model, threads), TinyLoader(Plan(steps)), torch.zeros(WINDOW, dtype=dtype)
@@ -40,6 +49,18 @@ def test_threads_make_the_step_of_the_whole_batch(threads: int) -> None:
 def test_the_same_threads_give_the_same_bits(threads: int) -> None:
     first = train(threads, dtype=torch.float32)
     assert all(torch.equal(first, train(threads, dtype=torch.float32)) for _ in range(5))
+
+
+@pytest.mark.parametrize("layout", ["gpt2", "arcee"])
+def test_dropout_gives_the_same_bits_with_threads(layout: str) -> None:
+    dropping = dataclasses.replace(
+        CONFIG, layout=layout, hidden_act="relu", num_key_value_heads=2, dropout=0.2
+    )
+    first = train(2, dtype=torch.float32, config=dropping)
+    assert all(torch.equal(first, train(2, dtype=torch.float32, config=dropping)) for _ in range(5))
+    torch.testing.assert_close(first, train(1, dtype=torch.float32, config=dropping), rtol=1e-3, atol=1e-4)
+    whole = train(2, dtype=torch.float32, config=dataclasses.replace(dropping, dropout=0.0))
+    assert (first - whole).abs().max() > 1e-2  # it does drop
 
 
 def test_an_error_in_a_thread_is_raised_and_the_number_of_threads_stays() -> None:
