@@ -28,7 +28,9 @@ def tokenizer() -> Tokenizer:
     return train(TokenizerSettings(vocab_size=330), [TEXT * 20])
 
 
-@pytest.fixture(scope="session", params=["qwen3 tied", "llama grouped tied", "arcee gelu with biases", "gpt2 tanh"])
+@pytest.fixture(
+    scope="session", params=["qwen3 tied", "llama grouped tied", "arcee gelu with biases", "gpt2 tanh"]
+)
 def model_directory(
     request: pytest.FixtureRequest, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
