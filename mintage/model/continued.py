@@ -1,4 +1,4 @@
-"""The weights of another model, to go on from."""
+"""The weights of another model, to go on from: as they are, or cut to a smaller shape."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from mintage.errors import MintageError
 from mintage.model import huggingface
 from mintage.model.config import ModelConfig
+from mintage.model.cut import cut
 from mintage.model.transformer import Transformer
 
 # Tables with a row for each token, and with a row for each position.
@@ -20,10 +21,13 @@ POSITIONS = "transformer.wpe.weight"
 # What may differ between a base and the model that goes on from it as it is.
 FREE = ("vocab_size", "max_position_embeddings", "dropout", "initialization")
 
+SMALLER = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size")
+KEPT = ("head_dim", "hidden_act")
+
 
 def continue_from(directory: Path, config: ModelConfig, calibration: Iterable[Tensor]) -> Transformer:
     """The model of a directory, made to fit `config`: as it is where only the vocabulary or the context
-    differ.
+    differ, and a GPT-2 cut to a smaller Arcee.
 
     Entries that the vocabulary has beyond the base's begin as the mean of its embeddings; entries beyond the
     recipe's (padding) are dropped, and so are learned positions beyond its context.
@@ -32,17 +36,21 @@ def continue_from(directory: Path, config: ModelConfig, calibration: Iterable[Te
         calibration: batches of token ids (B, T), taken only where something is to be cut.
 
     Raises:
-        MintageError: the base has another shape.
+        MintageError: the base has another shape, and this cannot be cut out of it.
     """
     base = huggingface.load(directory)
     differing = differences(base.config, config)
-    if differing:
+    tensors = base.state_dict()
+    if differing and (base.config.layout, config.layout) == ("gpt2", "arcee"):
+        refuse_larger(directory, base.config, config)
+        with torch.no_grad():
+            tensors = cut(tensors, base.config, config, joined(calibration, base.config))
+    elif differing:
         named = ", ".join(
             f"{name} is {getattr(base.config, name)} in the base and {getattr(config, name)} in the recipe"
             for name in differing
         )
         raise MintageError(f"{directory}: {named}; write the base's shape into the recipe's `model`")
-    tensors = base.state_dict()
     for name in tensors.keys() & set(VOCABULARY):
         tensors[name] = with_rows(tensors[name], config.vocab_size)
     if POSITIONS in tensors:
@@ -50,6 +58,37 @@ def continue_from(directory: Path, config: ModelConfig, calibration: Iterable[Te
     model = Transformer(config)
     model.load_state_dict(tensors)
     return model
+
+
+def joined(calibration: Iterable[Tensor], base: ModelConfig) -> Tensor:
+    """Batches of running text as rows (R, T) that the base's positions allow."""
+    batches = list(calibration)
+    length = min(base.max_position_embeddings, *(batch.shape[1] for batch in batches))
+    return torch.cat([batch[:, : batch.shape[1] // length * length].reshape(-1, length) for batch in batches])
+
+
+def refuse_larger(directory: Path, base: ModelConfig, config: ModelConfig) -> None:
+    """Refuse a cut that leaves nothing to take, or changes what a cut keeps.
+
+    Raises:
+        MintageError: the message names the setting.
+    """
+    for name in SMALLER:
+        if getattr(config, name) > getattr(base, name):
+            raise MintageError(
+                f"{directory}: model.{name}: {getattr(config, name)} cannot be cut out of the base's "
+                f"{getattr(base, name)}"
+            )
+    for name in KEPT:
+        if getattr(config, name) != getattr(base, name):
+            raise MintageError(
+                f"{directory}: model.{name}: the base has {getattr(base, name)}, which a cut keeps, and the "
+                f"recipe {getattr(config, name)}"
+            )
+    if config.num_key_value_heads != config.num_attention_heads:
+        raise MintageError(
+            f"{directory}: model.num_key_value_heads: a GPT-2 has as many as heads, and a cut keeps that"
+        )
 
 
 def differences(base: ModelConfig, config: ModelConfig) -> list[str]:

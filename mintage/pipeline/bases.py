@@ -31,8 +31,8 @@ class Base:
     """A model to go on from.
 
     `card`: of a model of this workspace, which is a parent with its own lineage and ledger. A model from
-    elsewhere is a `source` with its files and their hashes; its licence, and its knowledge cutoff unless a
-    card beside it states one, stand on the recipe's word.
+    elsewhere is a `source` with its files and their hashes; its licence and its knowledge cutoff stand on the
+    recipe's word where no card beside it states them.
     """
 
     directory: Path
@@ -65,13 +65,15 @@ def find(recipe: Recipe, workspace: Workspace) -> Base | None:
         raise MintageError(
             f"{recipe.name}: initialize.base: a model cannot go on from itself; rename the recipe"
         )
-    if card and settings.cutoff:
-        raise MintageError(
-            f"{recipe.name}: initialize.knowledge_cutoff: the card of {settings.base} states it; leave the "
-            "key out"
-        )
-    stated = settings.cutoff.isoformat() if settings.cutoff else None
-    cutoff = card.knowledge_cutoff if card else stated
+    if card and card.kind == "models":
+        if settings.cutoff:
+            raise MintageError(
+                f"{recipe.name}: initialize.knowledge_cutoff: the card of {settings.base} states it; "
+                "leave the key out"
+            )
+        cutoff = card.knowledge_cutoff
+    else:
+        cutoff = settings.cutoff.isoformat() if settings.cutoff else None
     if card and directory.resolve() == workspace.path("models", card.name).resolve():
         base = Base(directory, card.content_hash, cutoff, card, None, settings.calibration_tokens)
     else:
@@ -81,8 +83,8 @@ def find(recipe: Recipe, workspace: Workspace) -> Base | None:
             "name": settings.base,
             "kind": WEIGHTS,
             "documents": 0,
-            "licence": settings.licence,
-            "use": settings.use,
+            "licence": "; ".join(card.licence["licences"]) if card else settings.licence,
+            "use": card.licence["use"] if card else settings.use,
             "files": [
                 {"file": path.name, "bytes": path.stat().st_size, "sha256": hashes[path.name]}
                 for path in files
@@ -101,7 +103,7 @@ def require_cutoff(recipe: Recipe, base: Base) -> None:
         return
     if base.knowledge_cutoff is None:
         mend = (
-            "its card says that undated text went in"
+            "take a base of dated text"
             if base.card
             else "give initialize.knowledge_cutoff, the day that its maker states"
         )

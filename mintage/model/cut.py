@@ -1,0 +1,240 @@
+"""A smaller model cut out of a GPT-2, in the Arcee layout: RMSNorm, RoPE, a plain feed-forward.
+
+What some text shows decides what stays: the layers that turn the residual stream most (ShortGPT,
+arXiv:2403.03853), the heads and neurons that write most into it, and the directions in which it varies most
+(SliceGPT, arXiv:2401.15024). What stays then takes the place of what is gone: from the first layer to the
+last, each matrix is fitted by least squares, on what the cut model computes so far, to what the whole model
+computes.
+
+Letters of the shapes: D width of the base, C width of the cut, N heads, H head dimension, F neurons, R rows
+of text, T tokens of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mintage.model.attention import rotary_tables, rotate
+from mintage.model.config import ModelConfig
+from mintage.model.distances import contents_first, distance_biases
+from mintage.model.fold import Folded, Map, Trace, activate, attention, embed, fold, normalise, trace
+
+RIDGE = 1e-3  # of a fit, in shares of the mean square of its features
+TURNED = 3.0  # radians over a row: what a pair of RoPE's dimensions may turn and still compare contents
+
+
+def cut(
+    tensors: Mapping[str, Tensor], base: ModelConfig, config: ModelConfig, tokens_RT: Tensor
+) -> dict[str, Tensor]:
+    """The tensors of a cut model, by transformers' names, for the base's vocabulary.
+
+    Args:
+        tensors: the GPT-2's, by transformers' names.
+        config: the shape to cut to, with the base's head dimension and activation, and nothing larger than
+            in the base.
+        tokens_RT: text that shows what matters, of at most the base's positions.
+    """
+    model = fold(tensors, base)
+    kept = layers(model, tokens_RT, config.num_hidden_layers)
+    streams = residual_streams(model, tokens_RT, kept)
+    basis_DC = directions(model, streams, config.hidden_size)
+    table_VC = model.tokens_VD @ basis_DC
+    x_RTC = first_stream(model, basis_DC, tokens_RT)
+    cut_tensors = {"model.embed_tokens.weight": table_VC}
+    for number, layer in enumerate(kept):
+        whole = trace(model, model.blocks[layer], streams[number])
+        maps, x_RTC = cut_attention(model, layer, whole, basis_DC, x_RTC, config)
+        more, x_RTC = cut_feed_forward(model, layer, whole, streams[number + 1], basis_DC, x_RTC, config)
+        ones = torch.ones(config.hidden_size)
+        cut_tensors |= {f"model.layers.{number}.{name}": tensor for name, tensor in (maps | more).items()}
+        cut_tensors[f"model.layers.{number}.input_layernorm.weight"] = ones
+        cut_tensors[f"model.layers.{number}.post_attention_layernorm.weight"] = ones.clone()
+    n_RTC = normalise(x_RTC, config.rms_norm_eps)
+    n_RTD = normalise(without_positions(streams[-1]), model.epsilon)
+    if config.tie_word_embeddings:
+        cut_tensors["model.norm.weight"] = gains(table_VC, model.head.weight, n_RTC, n_RTD)
+        cut_tensors["lm_head.weight"] = table_VC
+    else:
+        cut_tensors["model.norm.weight"] = torch.ones(config.hidden_size)
+        back_CD = fit(n_RTC, n_RTD, Map(basis_DC.T, torch.zeros(base.hidden_size)), biased=False)
+        cut_tensors["lm_head.weight"] = (back_CD.weight @ model.head.weight).T
+    return {name: tensor.contiguous() for name, tensor in cut_tensors.items()}
+
+
+def layers(model: Folded, tokens_RT: Tensor, count: int) -> list[int]:
+    """The layers that turn the stream most: those with the smallest mean cosine between what goes in and what
+    comes out."""
+    x_RTD = embed(model, tokens_RT)
+    turned = []
+    for block in model.blocks:
+        after = trace(model, block, x_RTD).after
+        turned.append(1 - torch.cosine_similarity(x_RTD, after, dim=-1).mean())
+        x_RTD = after
+    return largest(torch.stack(turned), count).tolist()
+
+
+def residual_streams(model: Folded, tokens_RT: Tensor, kept: list[int]) -> list[Tensor]:
+    """The whole model's stream (R, T, D) before each of the layers that stay, and at the end."""
+    x_RTD = embed(model, tokens_RT)
+    streams = []
+    for number, block in enumerate(model.blocks):
+        if number in kept:
+            streams.append(x_RTD)
+        x_RTD = trace(model, block, x_RTD).after
+    return [*streams, x_RTD]
+
+
+def directions(model: Folded, streams: list[Tensor], width: int) -> Tensor:
+    """An orthonormal basis (D, C) of the directions in which the normalised streams vary most."""
+    square = sum(second_moment(normalise(without_positions(x), model.epsilon)) for x in streams)
+    assert isinstance(square, Tensor)
+    return torch.linalg.eigh(square).eigenvectors[:, -width:].flip(1).float()
+
+
+def second_moment(x: Tensor) -> Tensor:
+    """The sum of the outer products of vectors with themselves."""
+    flat = x.flatten(0, -2).double()
+    return flat.T @ flat
+
+
+def first_stream(model: Folded, basis_DC: Tensor, tokens_RT: Tensor) -> Tensor:
+    """The cut model's stream before its first layer: the tokens without their positions."""
+    return model.tokens_VD[tokens_RT] @ basis_DC
+
+
+def without_positions(x: Tensor) -> Tensor:
+    """(R, T, ...) without what depends on the place in the row alone."""
+    return x - x.mean(0) + x.mean((0, 1))
+
+
+def largest(scores: Tensor, count: int) -> Tensor:
+    """The places of the `count` largest scores, in order."""
+    return scores.topk(count).indices.sort().values
+
+
+def fit(features: Tensor, target: Tensor, prior: Map, biased: bool) -> Map:
+    """The map from `features` (..., in) to `target` (..., out) with the least squared error; directions that
+    the features hardly show stay as in `prior`. Without `biased` its bias is 0."""
+    x, y = features.flatten(0, -2).double(), target.flatten(0, -2).double()
+    mean_x, mean_y = (x.mean(0), y.mean(0)) if biased else (torch.zeros_like(x[0]), torch.zeros_like(y[0]))
+    x, y = x - mean_x, y - mean_y
+    square, weight = x.T @ x, prior.weight.double()
+    ridge = RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+    weight = weight + torch.linalg.solve(square + ridge, x.T @ (y - x @ weight))
+    return Map(weight.float(), (mean_y - mean_x @ weight).float())
+
+
+def reader(source: Map, columns: Tensor, basis_DC: Tensor) -> Map:
+    """A map that reads the whole stream, with the columns that stay, as one that reads the cut stream."""
+    scale = (len(basis_DC) / basis_DC.shape[1]) ** 0.5  # both are normalised to mean square 1
+    return Map(basis_DC.T @ source.weight[:, columns] * scale, source.bias[columns])
+
+
+def writer(source: Map, rows: Tensor, basis_DC: Tensor) -> Map:
+    """A map that writes to the whole stream, with the rows that stay, as one that writes to the cut one."""
+    return Map(source.weight[rows] @ basis_DC, source.bias @ basis_DC)
+
+
+def cut_attention(
+    model: Folded, layer: int, whole: Trace, basis_DC: Tensor, x_RTC: Tensor, config: ModelConfig
+) -> tuple[dict[str, Tensor], Tensor]:
+    """The tensors of a layer's first half, and the cut stream after it."""
+    block, biased = model.blocks[layer], config.attention_bias
+    read_RTNH = without_positions(whole.read).unflatten(-1, (-1, model.head_dim))
+    writes = torch.stack(
+        [
+            (read_RTNH[:, :, head] @ weight_HD).square().sum()
+            for head, weight_HD in enumerate(block.output.weight.split(model.head_dim))
+        ]
+    )
+    heads = largest(writes, config.num_attention_heads)
+    places = (heads[:, None] * model.head_dim + torch.arange(model.head_dim)).flatten()
+    n_RTC = normalise(x_RTC, config.rms_norm_eps)
+
+    def fitted(source: Map, target_RTNH: Tensor) -> Map:
+        target = without_positions(target_RTNH[:, :, heads]).flatten(2)
+        return fit(n_RTC, target, reader(source, places, basis_DC), biased)
+
+    query, key = fitted(block.query, whole.query), fitted(block.key, whole.key)
+    query, key = with_rope(query, key, n_RTC, whole.query[:, :, heads], whole.key[:, :, heads], config)
+    value = fitted(block.value, whole.value)
+    q, k, v = (m(n_RTC).unflatten(-1, (-1, model.head_dim)) for m in (query, key, value))
+    cos_T1H, sin_T1H = (table[: x_RTC.shape[1], None] for table in rotary_tables(config))
+    attended = attention(rotate(q, cos_T1H, sin_T1H), rotate(k, cos_T1H, sin_T1H), v)
+    target = without_positions(whole.middle) @ basis_DC - x_RTC
+    output = fit(attended, target, writer(block.output, places, basis_DC), biased)
+    maps = {"q_proj": query, "k_proj": key, "v_proj": value, "o_proj": output}
+    return linear(maps, "self_attn", biased), x_RTC + output(attended)
+
+
+def with_rope(
+    query: Map, key: Map, n_RTC: Tensor, query_RTNH: Tensor, key_RTNH: Tensor, config: ModelConfig
+) -> tuple[Map, Map]:
+    """Queries and keys for RoPE: contents in the pairs that turn little over a row, distances in the others.
+
+    Args:
+        query_RTNH, key_RTNH: those of the whole model, with what positions bring.
+    """
+    size, length = config.head_dim, n_RTC.shape[1]
+    angles_W = 1.0 / config.rope_theta ** (torch.arange(0, size, 2) / size)
+    fast = (angles_W * length > TURNED).repeat(2)
+    parts: list[list[Tensor]] = []
+    for head, (q, k) in enumerate(zip(query(n_RTC).split(size, -1), key(n_RTC).split(size, -1))):
+        place = slice(head * size, (head + 1) * size)
+        query_HH, key_HH = contents_first(q, k - k.mean((0, 1)))
+        query_HH, key_HH = query_HH * ~fast, key_HH * ~fast
+        query_bias_H, key_bias_H = query.bias[place] @ query_HH, key.bias[place] @ key_HH
+        if config.attention_bias and fast.any():
+            angles = angles_W[fast[: size // 2]]
+            waves = distance_biases(query_RTNH[:, :, head], key_RTNH[:, :, head], angles)
+            query_bias_H[fast], key_bias_H[fast] = waves
+        parts.append(
+            [query.weight[:, place] @ query_HH, query_bias_H, key.weight[:, place] @ key_HH, key_bias_H]
+        )
+    query_weights, query_biases, key_weights, key_biases = (torch.cat(each, -1) for each in zip(*parts))
+    return Map(query_weights, query_biases), Map(key_weights, key_biases)
+
+
+def cut_feed_forward(
+    model: Folded,
+    layer: int,
+    whole: Trace,
+    after_RTD: Tensor,
+    basis_DC: Tensor,
+    x_RTC: Tensor,
+    config: ModelConfig,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """The tensors of a layer's second half, and the cut stream after it.
+
+    Args:
+        after_RTD: the whole model's stream before the next layer that stays: what this half is to arrive at,
+            in place of the layers between, too.
+    """
+    block, biased = model.blocks[layer], config.mlp_bias
+    writes_F = activate(model, whole.inner).square().mean((0, 1)) * block.down.weight.square().sum(1)
+    neurons = largest(writes_F, config.intermediate_size)
+    n_RTC = normalise(x_RTC, config.rms_norm_eps)
+    target = without_positions(whole.inner[..., neurons])
+    up = fit(n_RTC, target, reader(block.up, neurons, basis_DC), biased)
+    active = activate(model, up(n_RTC))
+    target = without_positions(after_RTD) @ basis_DC - x_RTC
+    down = fit(active, target, writer(block.down, neurons, basis_DC), biased)
+    return linear({"up_proj": up, "down_proj": down}, "mlp", biased), x_RTC + down(active)
+
+
+def linear(maps: dict[str, Map], module: str, biased: bool) -> dict[str, Tensor]:
+    """Maps as the tensors of linear layers."""
+    tensors = {f"{module}.{name}.weight": each.weight.T for name, each in maps.items()}
+    return tensors | ({f"{module}.{name}.bias": each.bias for name, each in maps.items()} if biased else {})
+
+
+def gains(table_VC: Tensor, head_DV: Tensor, n_RTC: Tensor, n_RTD: Tensor) -> Tensor:
+    """The gains (C,) of the last norm with which a tied embedding gives the whole model's logits best."""
+    cross_DC = (n_RTD.flatten(0, 1).T @ n_RTC.flatten(0, 1)).double()
+    square = (table_VC.T @ table_VC).double() * second_moment(n_RTC)
+    ridge = RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
+    target = ((head_DV @ table_VC).T.double() @ cross_DC).diagonal()
+    return torch.linalg.solve(square + ridge, target).float()
