@@ -1,0 +1,324 @@
+"""What a model cut out of a GPT-2 is worth: tokens until it is as good as fresh weights after N tokens.
+
+    python bench/initialize.py --scratch FOLDER   # one thread; what is in FOLDER already is not trained again
+
+A GPT-2-shaped stand-in is trained on one half of the central bankers' speeches in ../shared/data. A model of
+two thirds of its layers, width, heads and neurons, in the Arcee layout, is then trained on the other half:
+from fresh weights over N tokens, at the best of several rates, and from weights cut out of the stand-in over
+N / 3 and fewer. Every run follows its own whole schedule; losses are nats a token on speeches that neither
+half holds. The other ways to cut stand beside it, over N / 3 tokens: each is the cut of mintage.model.cut
+with one function replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import gzip
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from mintage.model import cut, huggingface
+from mintage.model.config import ModelConfig
+from mintage.model.continued import continue_from
+from mintage.model.initialize import initialize
+from mintage.model.transformer import Transformer
+from mintage.tokens import tokenizer
+from mintage.tokens.loader import Batch
+from mintage.train.memory import keep_freed_memory
+from mintage.train.objectives.next_token import token_losses
+from mintage.train.optimizers import build_optimizers
+from mintage.train.schedules import learning_rate_factor
+from mintage.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
+from mintage.train.step import WINDOW, take_step
+from mintage.train.team import Team
+from mintage.workspace import code_version
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "bench" / "results" / "initialize.json"
+VOCABULARY, CONTEXT, ROWS = 4096, 128, 8
+TOKENS = ROWS * CONTEXT  # of a step
+LOOKS = 6  # evaluations over a run
+HELD_OUT_ROWS = 128
+CALIBRATION_ROWS = 256
+BASE = ModelConfig(
+    layout="gpt2", vocab_size=VOCABULARY, hidden_size=96, intermediate_size=384, num_hidden_layers=6,
+    num_attention_heads=6, num_key_value_heads=6, head_dim=16, max_position_embeddings=CONTEXT,
+    hidden_act="gelu_new",
+)  # fmt: skip
+TARGET = ModelConfig(
+    layout="arcee", vocab_size=VOCABULARY, hidden_size=64, intermediate_size=256, num_hidden_layers=4,
+    num_attention_heads=4, num_key_value_heads=4, head_dim=16, max_position_embeddings=CONTEXT,
+    hidden_act="gelu_new", attention_bias=True, mlp_bias=True,
+)  # fmt: skip
+BASE_RATE = 4e-3
+FRESH_RATES = (4e-3, 8e-3)
+CUT_RATES = (2e-3, 4e-3)
+FRACTIONS = (3, 6, 12)  # N over these
+Start = tuple[Transformer, Callable[[int], None]]  # a model, and what is done before each of its steps
+EASED = 0.3  # of the steps, over which positions fade and RoPE comes
+
+
+def tokens(folder: Path) -> dict[str, np.ndarray]:
+    """The speeches as tokens: `base` and `continued`, half of the speeches each, and `held_out`."""
+    path = folder / "tokens.npz"
+    if not path.exists():
+        data = Path(os.environ.get("MINTAGE_SHARED_DATA", ROOT.parent / "shared" / "data"))
+        parts: dict[str, list[str]] = {"base": [], "continued": [], "held_out": []}
+        with gzip.open(data / "corpora" / "fed_speeches.jsonl.gz", "rt") as file:
+            for row in map(json.loads, file):
+                place = hashlib.sha256(row["id"].encode()).digest()[0]
+                part = "held_out" if place < 13 else "base" if place < 135 else "continued"
+                parts[part].append(row["text"])
+        settings = tokenizer.TokenizerSettings(vocab_size=VOCABULARY, sample_bytes=5_000_000)
+        trained = tokenizer.train(settings, parts["base"])
+        end = trained.end_of_text_id
+        joined = {
+            part: np.array([each for ids in trained.encode_batch(texts) for each in [*ids, end]], np.uint16)
+            for part, texts in parts.items()
+        }
+        np.savez(path, **joined)
+    return dict(np.load(path))
+
+
+def rows(ids: np.ndarray, seed: int, steps: int) -> Iterator[Batch]:
+    """Batches of windows in a random order, without repetition within a pass."""
+    windows = (len(ids) - 1) // CONTEXT
+    passes = -(-steps * ROWS // windows)
+    order = np.concatenate([np.random.default_rng([seed, n]).permutation(windows) for n in range(passes)])
+    for step in range(steps):
+        starts = order[step * ROWS : (step + 1) * ROWS] * CONTEXT
+        block = np.stack([ids[start : start + CONTEXT + 1] for start in starts]).astype(np.int64)
+        yield Batch(block[:, :-1], block[:, 1:], np.ones((ROWS, CONTEXT), bool))
+
+
+def held_out_loss(model: Transformer, ids: np.ndarray) -> float:
+    """Nats a token over the first held-out windows."""
+    block = torch.from_numpy(ids[: HELD_OUT_ROWS * CONTEXT + 1].astype(np.int64))
+    inputs, targets = block[:-1].view(-1, CONTEXT), block[1:].view(-1, CONTEXT)
+    model.eval()
+    with torch.no_grad():
+        losses = [
+            token_losses(model(x).flatten(0, 1), model.lm_head.weight, y.flatten()).mean().item()
+            for x, y in zip(inputs.split(16), targets.split(16))
+        ]
+    model.train()
+    return float(np.mean(losses))
+
+
+def train(
+    model: Transformer,
+    data: dict[str, np.ndarray],
+    part: str,
+    steps: int,
+    rate: float,
+    before_step: Callable[[int], None],
+) -> dict[str, Any]:
+    """One run over its whole schedule; its curve is [tokens, loss] of the held-out text."""
+    settings = TrainSettings(
+        OptimizerSettings("adamw", learning_rate=rate),
+        ScheduleSettings("wsd", warmup_fraction=0.05, decay_fraction=0.5),
+        spike_sigma=None,
+    )
+    optimizers = build_optimizers(model, settings.optimizer)
+    team = Team(model, 1)
+    window = torch.zeros(WINDOW)
+    looks = {round(steps * part / LOOKS) for part in range(1, LOOKS + 1)}
+    curve = [[0, held_out_loss(model, data["held_out"])]]
+    started = time.process_time()
+    for step, batch in enumerate(rows(data[part], 1, steps)):
+        before_step(step)
+        factor = learning_rate_factor(step, steps, settings.schedule)
+        take_step(team, optimizers, batch, settings, step, factor, window)
+        if step + 1 in looks:
+            curve.append([(step + 1) * TOKENS, held_out_loss(model, data["held_out"])])
+            print(f"    {step + 1:5d} steps  {curve[-1][1]:.4f}", flush=True)
+    seconds = round(time.process_time() - started, 1)
+    return {"steps": steps, "rate": rate, "loss": curve[-1][1], "curve": curve, "cpu_seconds": seconds}
+
+
+def nothing(step: int) -> None:
+    """What most runs do before a step."""
+
+
+def fresh(config: ModelConfig) -> Transformer:
+    """Weights drawn from a seed."""
+    model = Transformer(config)
+    initialize(model, 1)
+    return model
+
+
+def base_model(folder: Path, data: dict[str, np.ndarray], steps: int) -> Path:
+    """The stand-in's directory, with its run as run.json."""
+    directory = folder / f"base-{steps}"
+    if not directory.exists():
+        print(f"base, {steps} steps", flush=True)
+        model = fresh(BASE)
+        run = train(model, data, "base", steps, BASE_RATE, nothing)
+        huggingface.save(model, directory)
+        (directory / "run.json").write_text(json.dumps(run))
+    return directory
+
+
+def strongest(model: cut.Folded, streams: list[torch.Tensor], width: int) -> torch.Tensor:
+    """The dimensions of the stream with the largest variance, in place of its principal directions."""
+    square = sum(cut.second_moment(cut.normalise(cut.without_positions(x), model.epsilon)) for x in streams)
+    assert isinstance(square, torch.Tensor)
+    return torch.eye(len(square))[:, cut.largest(square.diagonal(), width)]
+
+
+def least_harm(model: cut.Folded, tokens_RT: torch.Tensor, count: int) -> list[int]:
+    """The layers without which, each alone, the loss on 32 rows rises most."""
+    few_RT = tokens_RT[:32]
+    losses = []
+    for left_out in range(len(model.blocks)):
+        x_RTD = cut.embed(model, few_RT)
+        for number, block in enumerate(model.blocks):
+            if number != left_out:
+                x_RTD = cut.trace(model, block, x_RTD).after
+        logits = model.head(cut.normalise(x_RTD, model.epsilon))[:, :-1]
+        losses.append(torch.nn.functional.cross_entropy(logits.flatten(0, 1), few_RT[:, 1:].flatten()))
+    return cut.largest(torch.stack(losses), count).tolist()
+
+
+def plain_rope(query: cut.Map, key: cut.Map, *_: Any) -> tuple[cut.Map, cut.Map]:
+    """Queries and keys as they are: positions dropped, RoPE turned on."""
+    return query, key
+
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "dimensions by variance, no rotation": {"directions": strongest},
+    "no fits": {"fit": lambda features, target, prior, biased: prior},
+    "positions dropped, RoPE on all contents": {"with_rope": plain_rope},
+    "layers by loss when left out": {"layers": least_harm},
+}
+
+
+def cut_with(functions: dict[str, Any], base: Path, calibration: list[torch.Tensor]) -> Transformer:
+    """The cut model, with functions of mintage.model.cut replaced."""
+    with ExitStack() as stack:
+        for name, function in functions.items():
+            stack.enter_context(patch.object(cut, name, function))
+        return continue_from(base, TARGET, calibration)
+
+
+def eased(base: Path, calibration: list[torch.Tensor], steps: int) -> Start:
+    """A cut model that keeps its learned positions and has no RoPE yet, and what is to be done before each
+    step: the positions fade and RoPE's angles grow, both linearly."""
+    kept: dict[str, torch.Tensor] = {}
+
+    def directions(model: cut.Folded, streams: list[torch.Tensor], width: int) -> torch.Tensor:
+        kept["basis"] = principal(model, streams, width)
+        kept["positions"] = model.positions_PD @ kept["basis"]
+        return kept["basis"]
+
+    def first_stream(model: cut.Folded, basis_DC: torch.Tensor, tokens_RT: torch.Tensor) -> torch.Tensor:
+        return cut.embed(model, tokens_RT) @ basis_DC
+
+    principal = cut.directions
+    replaced: dict[str, Any] = {
+        "directions": directions,
+        "first_stream": first_stream,
+        "with_rope": plain_rope,
+        "without_positions": lambda x: x,
+        "rotate": lambda x, cos, sin: x,
+    }
+    model = cut_with(replaced, base, calibration)
+    share = 0.0
+    model.embedding.register_forward_hook(
+        lambda module, inputs, output: output + (1 - share) * kept["positions"][: output.shape[1]]
+    )
+
+    def before_step(step: int) -> None:
+        nonlocal share
+        share = min(1.0, step / (EASED * steps))
+        model.cos_S1H, model.sin_S1H = (share * whole_S1H).cos(), (share * whole_S1H).sin() * sign_H
+
+    half = TARGET.head_dim // 2
+    angles_W = 1.0 / TARGET.rope_theta ** (torch.arange(0, TARGET.head_dim, 2) / TARGET.head_dim)
+    whole_S1H = (torch.arange(CONTEXT)[:, None] * angles_W).repeat(1, 2)[:, None]
+    sign_H = torch.cat((-torch.ones(half), torch.ones(half)))
+    before_step(0)
+    return model, before_step
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--scratch", type=Path, required=True, help="where runs are kept")
+    arguments.add_argument("--base-steps", type=int, default=1800)
+    arguments.add_argument("--steps", type=int, default=900, help="of the fresh model: N = 1,024 times this")
+    arguments.add_argument("--out", type=Path, default=RESULTS)
+    options = arguments.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    options.scratch.mkdir(parents=True, exist_ok=True)
+    data = tokens(options.scratch)
+    base = base_model(options.scratch, data, options.base_steps)
+    last = data["continued"][-CALIBRATION_ROWS * CONTEXT :].astype(np.int64)
+    calibration = [torch.from_numpy(last).view(CALIBRATION_ROWS, CONTEXT)]
+    kept = options.scratch / "trials.json"
+    trials: dict[str, dict[str, Any]] = json.loads(kept.read_text()) if kept.exists() else {}
+
+    def trial(name: str, start: Callable[[], Start], steps: int, rate: float) -> dict[str, Any]:
+        if name not in trials:
+            print(f"{name}, {steps} steps", flush=True)
+            model, before_step = start()
+            trials[name] = train(model, data, "continued", steps, rate, before_step)
+            kept.write_text(json.dumps(trials))
+        return trials[name]
+
+    def replaced(functions: dict[str, Any]) -> Start:
+        return cut_with(functions, base, calibration), nothing
+
+    whole, third = options.steps, options.steps // FRACTIONS[0]
+    short = [
+        trial(f"cut, N/{FRACTIONS[0]}, rate {rate:g}", lambda: replaced({}), third, rate)
+        for rate in CUT_RATES
+    ]
+    rate = min(short, key=lambda run: run["loss"])["rate"]
+    fresh_runs = [
+        trial(f"fresh, N, rate {each:g}", lambda: (fresh(TARGET), nothing), whole, each)
+        for each in FRESH_RATES
+    ]
+    best = min(run["loss"] for run in fresh_runs)
+    lengths = {FRACTIONS[0]: min(run["loss"] for run in short)}
+    for part in FRACTIONS[1:]:
+        name = f"cut, N/{part}, rate {rate:g}"
+        lengths[part] = trial(name, lambda: replaced({}), whole // part, rate)["loss"]
+    for name, functions in ABLATIONS.items():
+        trial(f"{name}, N/3", lambda functions=functions: replaced(functions), third, rate)
+    trial("positions eased into RoPE, N/3", lambda: eased(base, calibration, third), third, rate)
+    reached = [part for part, loss in lengths.items() if loss <= best]
+    record = {
+        "command": f"python bench/initialize.py --base-steps {options.base_steps} --steps {options.steps}",
+        "versions": {
+            "mintage": code_version(), "torch": torch.__version__, "python": platform.python_version(),
+        },
+        "base": {"shape": dataclasses.asdict(BASE), "run": json.loads((base / "run.json").read_text())},
+        "target": dataclasses.asdict(TARGET),
+        "fresh_tokens": whole * TOKENS,
+        "fresh_loss": best,
+        "loss_of_cut_by_fraction": {f"1/{part}": loss for part, loss in lengths.items()},
+        "ratio": round(1 / max(reached), 4) if reached else None,
+        "aim": "1/3",
+        "trials": trials,
+    }  # fmt: skip
+    options.out.write_text(json.dumps(record, indent=1) + "\n")
+    for name, run in trials.items():
+        print(f"{run['curve'][0][1]:8.4f} {run['loss']:8.4f}  {name}")
+    print(f"ratio {record['ratio']} (aim 1/3) -> {options.out}")
+
+
+if __name__ == "__main__":
+    main()
