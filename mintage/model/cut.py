@@ -1,10 +1,9 @@
 """A smaller model cut out of a GPT-2, in the Arcee layout: RMSNorm, RoPE, a plain feed-forward.
 
-What some text shows decides what stays: the layers that turn the residual stream most (ShortGPT,
-arXiv:2403.03853), the heads and neurons that write most into it, and the directions in which it varies most
-(SliceGPT, arXiv:2401.15024). What stays then takes the place of what is gone: from the first layer to the
-last, each matrix is fitted by least squares, on what the cut model computes so far, to what the whole model
-computes.
+What some text shows decides what stays: the layers without which the loss rises most, the heads and neurons
+that write most into the residual stream, and the directions in which it varies most (SliceGPT,
+arXiv:2401.15024). What stays then takes the place of what is gone: from the first layer to the last, each
+matrix is fitted by least squares, on what the cut model computes so far, to what the whole model computes.
 
 Letters of the shapes: D width of the base, C width of the cut, N heads, H head dimension, F neurons, R rows
 of text, T tokens of a row.
@@ -16,13 +15,15 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from mintage.model.attention import rotary_tables, rotate
 from mintage.model.config import ModelConfig
 from mintage.model.distances import contents_first, distance_biases
 from mintage.model.fold import Folded, Map, Trace, activate, attention, embed, fold, normalise, trace
 
-RIDGE = 1e-3  # of a fit, in shares of the mean square of its features
+RIDGE = 1e-4  # of a fit, in shares of the mean square of its features
+JUDGED = 4096  # tokens on which the loss without each layer is taken
 TURNED = 3.0  # radians over a row: what a pair of RoPE's dimensions may turn and still compare contents
 
 
@@ -41,8 +42,8 @@ def cut(
     kept = layers(model, tokens_RT, config.num_hidden_layers)
     streams = residual_streams(model, tokens_RT, kept)
     basis_DC = directions(model, streams, config.hidden_size)
-    table_VC = model.tokens_VD @ basis_DC
-    x_RTC = first_stream(model, basis_DC, tokens_RT)
+    table_VC = token_table(model, config) @ basis_DC
+    x_RTC = first_stream(table_VC, tokens_RT)
     cut_tensors = {"model.embed_tokens.weight": table_VC}
     for number, layer in enumerate(kept):
         whole = trace(model, model.blocks[layer], streams[number])
@@ -65,15 +66,18 @@ def cut(
 
 
 def layers(model: Folded, tokens_RT: Tensor, count: int) -> list[int]:
-    """The layers that turn the stream most: those with the smallest mean cosine between what goes in and what
-    comes out."""
-    x_RTD = embed(model, tokens_RT)
-    turned = []
-    for block in model.blocks:
-        after = trace(model, block, x_RTD).after
-        turned.append(1 - torch.cosine_similarity(x_RTD, after, dim=-1).mean())
-        x_RTD = after
-    return largest(torch.stack(turned), count).tolist()
+    """The layers without which, each alone, the loss on a part of the text rises most."""
+    few_RT = tokens_RT[: max(1, JUDGED // tokens_RT.shape[1])]
+    losses = []
+    for left_out in range(len(model.blocks)):
+        x_RTD = embed(model, few_RT)
+        for number, block in enumerate(model.blocks):
+            if number != left_out:
+                x_RTD = trace(model, block, x_RTD).after
+        # Row by row: the logits of a large vocabulary do not fit in memory at once.
+        rows = zip(normalise(x_RTD, model.epsilon)[:, :-1], few_RT[:, 1:])
+        losses.append(torch.stack([cross_entropy(model.head(n_TD), next_T) for n_TD, next_T in rows]).mean())
+    return largest(torch.stack(losses), count).tolist()
 
 
 def residual_streams(model: Folded, tokens_RT: Tensor, kept: list[int]) -> list[Tensor]:
@@ -100,9 +104,19 @@ def second_moment(x: Tensor) -> Tensor:
     return flat.T @ flat
 
 
-def first_stream(model: Folded, basis_DC: Tensor, tokens_RT: Tensor) -> Tensor:
+def token_table(model: Folded, config: ModelConfig) -> Tensor:
+    """What the cut model's embedding holds of each token, (V, D): the base's embedding; where it is tied,
+    what the base's head compares with, since the first layers can make up for a wrong input, but nothing
+    makes up for a wrong head."""
+    if not config.tie_word_embeddings:
+        return model.tokens_VD
+    head_VD = model.head.weight.T
+    return head_VD * (model.tokens_VD.norm() / head_VD.norm())
+
+
+def first_stream(table_VC: Tensor, tokens_RT: Tensor) -> Tensor:
     """The cut model's stream before its first layer: the tokens without their positions."""
-    return model.tokens_VD[tokens_RT] @ basis_DC
+    return table_VC[tokens_RT]
 
 
 def without_positions(x: Tensor) -> Tensor:

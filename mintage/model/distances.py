@@ -49,10 +49,12 @@ def distance_biases(query_RTH: Tensor, key_RTH: Tensor, angles_W: Tensor) -> tup
 
     The score is a sum of cosines and sines of the distance times an angle; their sizes are fitted by least
     squares, each pair of positions weighted by the attention that it gets. What all keys of a query share is
-    left out, as the softmax leaves it.
+    left out, as the softmax leaves it, and so is the first token, where attention rests at any distance
+    (arXiv:2309.17453).
     """
-    length, size = query_RTH.shape[1:]
-    score_TT = query_RTH.mean(0) @ key_RTH.mean(0).T
+    query_TH, key_TH = query_RTH[:, 1:].mean(0), key_RTH[:, 1:].mean(0)
+    length, size = query_TH.shape
+    score_TT = query_TH @ key_TH.T
     places_T = torch.arange(length)
     distance_TT = places_T[:, None] - places_T
     hidden_TT = distance_TT < 0

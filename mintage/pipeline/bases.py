@@ -18,7 +18,7 @@ from mintage.model.config import ModelConfig
 from mintage.model.continued import continue_from
 from mintage.model.transformer import Transformer
 from mintage.pipeline.models import model_directory
-from mintage.recipe import Recipe
+from mintage.recipe import Initialize, Recipe
 from mintage.tokens.loader import Loader
 from mintage.workspace import CARD, Card, Workspace, file_sha256, json_sha256, publish_directory
 
@@ -65,34 +65,37 @@ def find(recipe: Recipe, workspace: Workspace) -> Base | None:
         raise MintageError(
             f"{recipe.name}: initialize.base: a model cannot go on from itself; rename the recipe"
         )
-    if card and card.kind == "models":
-        if settings.cutoff:
-            raise MintageError(
-                f"{recipe.name}: initialize.knowledge_cutoff: the card of {settings.base} states it; "
-                "leave the key out"
-            )
-        cutoff = card.knowledge_cutoff
-    else:
-        cutoff = settings.cutoff.isoformat() if settings.cutoff else None
+    if card and card.kind == "models" and settings.cutoff:
+        raise MintageError(
+            f"{recipe.name}: initialize.knowledge_cutoff: the card of {settings.base} states it; leave the "
+            "key out"
+        )
+    stated = settings.cutoff.isoformat() if settings.cutoff else None
+    cutoff = card.knowledge_cutoff if card and card.kind == "models" else stated
     if card and directory.resolve() == workspace.path("models", card.name).resolve():
         base = Base(directory, card.content_hash, cutoff, card, None, settings.calibration_tokens)
     else:
-        files = [path for pattern in FILES for path in sorted(directory.glob(pattern)) if path.name != CARD]
-        hashes = {path.name: file_sha256(path) for path in files}
-        source = {
-            "name": settings.base,
-            "kind": WEIGHTS,
-            "documents": 0,
-            "licence": "; ".join(card.licence["licences"]) if card else settings.licence,
-            "use": card.licence["use"] if card else settings.use,
-            "files": [
-                {"file": path.name, "bytes": path.stat().st_size, "sha256": hashes[path.name]}
-                for path in files
-            ],
-        }
-        base = Base(directory, json_sha256(hashes), cutoff, None, source, settings.calibration_tokens)
+        source = source_of(directory, settings, card)
+        content_hash = json_sha256(source["files"])
+        base = Base(directory, content_hash, cutoff, None, source, settings.calibration_tokens)
     require_cutoff(recipe, base)
     return base
+
+
+def source_of(directory: Path, settings: Initialize, card: Card | None) -> dict[str, Any]:
+    """The entry in a card's sources for weights from elsewhere: their files with their hashes, and the
+    licence of their own card, or of the recipe where they have none."""
+    files = [path for pattern in FILES for path in sorted(directory.glob(pattern)) if path.name != CARD]
+    return {
+        "name": settings.base,
+        "kind": WEIGHTS,
+        "documents": 0,
+        "licence": "; ".join(card.licence["licences"]) if card else settings.licence,
+        "use": card.licence["use"] if card else settings.use,
+        "files": [
+            {"file": path.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in files
+        ],
+    }
 
 
 def require_cutoff(recipe: Recipe, base: Base) -> None:

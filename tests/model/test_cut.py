@@ -106,8 +106,8 @@ def test_longer_vocabulary_gets_the_mean_and_the_rest_stays(trained):
     assert torch.allclose(longer["model.embed_tokens.weight"][64:], table.mean(0).expand(64, -1))
 
 
-def test_layer_that_does_nothing_goes_first():
-    model = random_model(BASE)
+def test_layer_that_adds_nothing_goes_first(trained):
+    model = huggingface.load(trained)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.startswith("transformer.h.1.") and "c_proj" in name:

@@ -14,6 +14,7 @@ from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.model import huggingface
 from mintage.pipeline import bases, lineage, proofs, stages
+from mintage.pipeline.artifacts import Made, make
 from mintage.recipe import Recipe
 from mintage.workspace import Workspace, file_sha256
 from tests.conftest import write_tiny_recipe
@@ -46,10 +47,10 @@ def tokenized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def give_tokenizer(place: Path) -> None:
-    """Lay the workspace's tokenizer beside the small Llama's weights."""
+def give_tokenizer(place: Path, name: str = "small-llama") -> None:
+    """Lay the workspace's tokenizer beside a base's weights."""
     tokenizer = place / "workspace" / "tokenizers" / "tiny"
-    shutil.copytree(tokenizer, place / "small-llama", dirs_exist_ok=True, ignore=lambda *_: ["card.json"])
+    shutil.copytree(tokenizer, place / name, dirs_exist_ok=True, ignore=lambda *_: ["card.json"])
 
 
 @pytest.fixture
@@ -96,6 +97,52 @@ def test_llama_weights_go_on_in_training_and_the_card_names_their_files(place: P
     shown = list(proofs.quick(workspace, card))
     assert all(proof.holds is not False for proof in shown), shown
     assert any("behind the weights of" in proof.claim for proof in shown)
+
+
+def test_resumed_run_does_not_begin_with_the_base_again(place: Path, monkeypatch) -> None:
+    workspace = Workspace(place / "workspace")
+    recipe = based(place)
+    first = stages.run(recipe, workspace, until="pretrain")
+    shutil.rmtree(workspace.path("models", "tiny"))
+    monkeypatch.setattr(bases, "continue_from", None)
+    assert stages.run(recipe, workspace, until="pretrain").content_hash == first.content_hash
+
+
+def test_gpt2_is_cut_to_the_shape_of_the_recipe(place: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    shape = transformers.GPT2Config(
+        vocab_size=300, n_positions=64, n_embd=48, n_layer=3, n_head=3, bos_token_id=0, eos_token_id=0
+    )
+    transformers.GPT2LMHeadModel(shape).save_pretrained(place / "small-gpt2")
+    recipe = based(place, base=str(place / "small-gpt2"), licence="MIT")
+    give_tokenizer(place, "small-gpt2")
+    arcee = {**SHAPE, "layout": "arcee", "hidden_act": "gelu_new", "num_key_value_heads": 2}
+    path = place / "tiny.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "model": arcee}))
+    workspace = Workspace(place / "workspace")
+    card = stages.run(recipes.load(path), workspace, until="pretrain")
+    assert recipe.initialize and card.settings["initialize"]["calibration_tokens"] == 32_768
+    assert huggingface.read_config(workspace.path("models", "tiny")).layout == "arcee"
+    assert all(proof.holds is not False for proof in proofs.quick(workspace, card))
+
+
+def test_downloaded_model_brings_its_licence_and_no_cutoff(place: Path) -> None:
+    workspace = Workspace(place / "workspace")
+    directory = workspace.path("downloads", "someone--llama")
+
+    def write(target: Path) -> Made:
+        shutil.copytree(place / "small-llama", target, dirs_exist_ok=True)
+        return Made(None, {"use": "ship", "licences": ["apache-2.0"]}, {})
+
+    settings = {"repository": "someone/llama", "revision": None}
+    give_tokenizer(place)
+    make(workspace, "downloads", directory.name, settings=settings, parents=(), write=write)
+    with pytest.raises(MintageError, match=r"give initialize\.knowledge_cutoff"):
+        bases.find(based(place, "2018-12-31", base="someone/llama"), workspace)
+    dated = based(place, "2018-12-31", base="someone/llama", knowledge_cutoff="2017-12-01")
+    base = bases.find(dated, workspace)
+    assert base and base.source and base.source["licence"] == "apache-2.0" and base.card is None
+    assert base.knowledge_cutoff == "2017-12-01T23:59:59.999999+00:00"
 
 
 def test_unknown_cutoff_is_refused_under_as_of_unless_the_recipe_states_it(place: Path) -> None:
