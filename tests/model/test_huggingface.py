@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from mintage.errors import MintageError
 from mintage.model import huggingface
 from mintage.model.config import ARCHITECTURES, ModelConfig
+from mintage.model.transformer import Transformer
 from tests.model.models import LAYOUTS, SMALL, random_model, random_tokens
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -112,6 +114,51 @@ def test_weights_in_several_files_are_read(saved):
         huggingface.load(saved)
 
 
+def test_weights_beyond_a_limit_are_written_in_shards(config, tmp_path):
+    model, tokens = random_model(config), random_tokens(2, 50)
+    huggingface.save(model, tmp_path, shard_bytes=40_000)
+    parts = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert len(parts) > 2 and parts[0] == f"model-00001-of-{len(parts):05d}.safetensors"
+    assert all((tmp_path / part).stat().st_size < 45_000 for part in parts)
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    assert index["metadata"]["total_size"] == 4 * config.parameter_count()
+    again = huggingface.load(tmp_path).state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in model.state_dict().items())
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    torch.testing.assert_close(their_logits(theirs, tokens), our_logits(model, tokens), atol=1e-5, rtol=0)
+    huggingface.save(model, tmp_path)
+    assert [path.name for path in tmp_path.glob("model*")] == ["model.safetensors"]
+
+
+def test_a_checkpoint_of_another_model_is_refused_and_both_are_named(saved):
+    qwen3 = LAYOUTS["qwen3 tied"]
+    huggingface.load_weights(saved, Transformer(qwen3))
+    with pytest.raises(MintageError, match=r"model: holds another model .*: layout qwen3 against gpt2\."):
+        huggingface.load_weights(saved, Transformer(LAYOUTS["gpt2 tanh"]))
+    with pytest.raises(MintageError, match=r"hidden_size 48 against 64, num_hidden_layers 3 against 4"):
+        huggingface.check_model(saved, dataclasses.replace(qwen3, hidden_size=64, num_hidden_layers=4))
+    huggingface.check_model(saved, dataclasses.replace(qwen3, dropout=0.3))
+
+
+def test_end_tokens_of_another_models_tokenizer_travel(tmp_path):
+    """Llama 3.2 ends at any of several tokens; GPT-2 names its end in the tokenizer's files alone."""
+    llama, gpt2 = tmp_path / "llama", tmp_path / "gpt2"
+    llama.mkdir()
+    (llama / "tokenizer.json").write_text("{}")
+    (llama / "generation_config.json").write_text(
+        json.dumps({"bos_token_id": 120, "eos_token_id": [121, 122, 123], "temperature": 0.6})
+    )
+    gpt2.mkdir()
+    (gpt2 / "tokenizer.json").write_text(
+        json.dumps({"added_tokens": [{"id": 127, "content": "<|endoftext|>"}]})
+    )
+    (gpt2 / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|endoftext|>"}))
+    for folder, ends in ((llama, [121, 122, 123]), (gpt2, [127])):
+        huggingface.save(random_model(LAYOUTS["llama grouped tied"]), tmp_path / "model", folder)
+        generation = transformers.GenerationConfig.from_pretrained(tmp_path / "model")
+        assert generation.eos_token_id == ends and generation.temperature is None
+
+
 def test_tokenizer_files_and_end_tokens_travel_with_the_model(tmp_path):
     from mintage.tokens.tokenizer import Tokenizer, TokenizerSettings, train
 
@@ -150,6 +197,25 @@ def test_a_model_that_we_would_compute_otherwise_is_refused(saved, changes, mess
     edit_config(saved, **changes)
     with pytest.raises(MintageError, match=rf"^{re.escape(str(saved))}.config\.json: .*{message}"):
         huggingface.load(saved)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"activation_function": "gelu_fast"}, "gelu_fast"),
+        ({"attn_pdrop": 0.3}, "attn_pdrop"),
+        ({"scale_attn_weights": False}, "without scaling"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "layer's index"),
+        ({"add_cross_attention": True}, "cross-attention"),
+        ({"n_head": 5}, "hidden_size"),
+    ],
+    ids=str,
+)
+def test_a_gpt2_that_we_would_compute_otherwise_is_refused(tmp_path, changes, message):
+    huggingface.save(random_model(LAYOUTS["gpt2 tanh"]), tmp_path)
+    edit_config(tmp_path, **changes)
+    with pytest.raises(MintageError, match=rf"config\.json: .*{message}"):
+        huggingface.load(tmp_path)
 
 
 def test_tensors_that_do_not_fit_are_refused_by_name(saved):

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 from torch import nn
 
+from mintage.errors import MintageError
+from mintage.model import huggingface
 from mintage.model.cache import KeyValueCache
-from mintage.model.config import ModelConfig
+from mintage.model.config import ModelConfig, RopeScaling
 from mintage.model.norm import RMSNorm
 from mintage.model.transformer import Transformer
-from tests.model.models import LAYOUTS, SMALL, random_model, random_tokens
+from tests.model.models import GPT2, LAYOUTS, SMALL, random_model, random_tokens
 
 
 def test_parameter_count_is_the_number_of_trained_parameters(config):
@@ -89,8 +92,9 @@ def test_norm_and_its_gradients_are_those_of_torch():
         torch.testing.assert_close(ours(x), theirs(x))
 
 
-def test_gradients_of_the_model_agree_with_finite_differences():
-    model = random_model(LAYOUTS["qwen3 grouped untied wide heads"]).double()
+@pytest.mark.parametrize("layout", ["qwen3 grouped untied wide heads", "arcee gelu with biases", "gpt2 tanh"])
+def test_gradients_of_the_model_agree_with_finite_differences(layout):
+    model = random_model(LAYOUTS[layout]).double()
     tokens, direction = random_tokens(2, 12), copy.deepcopy(model)
     loss = model.logits(model(tokens)).log_softmax(-1)[:, :, 3].mean()
     loss.backward()
@@ -115,7 +119,17 @@ def test_gradients_of_the_model_agree_with_finite_differences():
         ({"num_attention_heads": 6, "num_key_value_heads": 4}, "num_key_value_heads"),
         ({"head_dim": 15}, "head_dim"),
         ({"layout": "llama", "num_attention_heads": 5, "num_key_value_heads": 5}, "hidden_size"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"mlp_bias": True}, "mlp_bias: the qwen3 layout has none"),
+        ({"layout": "arcee"}, "hidden_act 'silu' is not computed in the arcee layout; set gelu or"),
+        ({**GPT2, "hidden_act": "silu"}, "hidden_act 'silu' is not computed in the gpt2 layout"),
+        ({**GPT2, "hidden_act": "relu", "head_dim": 12}, "num_attention_heads"),
+        ({**GPT2, "hidden_act": "relu", "num_key_value_heads": 1}, "num_key_value_heads"),
+        ({**GPT2, "hidden_act": "relu", "attention_bias": True}, "always has biases"),
+        ({**GPT2, "hidden_act": "relu", "rope_scaling": RopeScaling(8.0, 1.0, 4.0, 32)}, "rope_scaling"),
     ],
+    ids=str,
 )
 def test_impossible_shapes_are_refused_by_name(fields, message):
     with pytest.raises(ValueError, match=message):
@@ -127,6 +141,53 @@ def test_impossible_shapes_are_refused_by_name(fields, message):
 )
 def test_the_vocabulary_is_padded_to_a_multiple_of_64(entries, padded):
     assert ModelConfig().with_vocabulary(entries).vocab_size == padded
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        ("llama grouped tied", "65 tokens is longer than the model's 64 positions"),
+        ("gpt2 tanh", "learned positions cannot be extended: set the context to at most 64, or train fresh"),
+    ],
+)
+def test_a_context_longer_than_positions_is_refused(layout, message):
+    model = random_model(LAYOUTS[layout])
+    model(random_tokens(1, 64))
+    with pytest.raises(MintageError, match=message):
+        model(random_tokens(1, 65))
+    cache = KeyValueCache(model.config, batch=2, capacity=80)
+    model(random_tokens(2, 60), cache=cache)
+    cache.truncate([3, 60])
+    with pytest.raises(MintageError, match=message):
+        model(random_tokens(2, 5), cache=cache)
+
+
+def test_dropout_acts_in_training_alone(config):
+    tokens, dropping = random_tokens(2, 20), dataclasses.replace(config, dropout=0.4)
+    model, plain = random_model(dropping), random_model(dataclasses.replace(config, dropout=0.0))
+    assert torch.equal(model(tokens), plain(tokens))
+    assert torch.equal(plain.train()(tokens), plain.eval()(tokens))
+    model.train()
+    draws = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        draws.append(model(tokens))
+    assert torch.equal(draws[0], draws[1])
+    assert (draws[0] - draws[2]).abs().max() > 0.1
+
+
+def test_dropout_of_gpt2_is_where_transformers_has_it(tmp_path):
+    """From one seed both draw the same masks in the same order: embeddings, then in each layer the attention
+    weights, what attention adds and what the feed-forward adds."""
+    transformers = pytest.importorskip("transformers")
+    model = random_model(LAYOUTS["gpt2 tanh"]).train()
+    huggingface.save(model, tmp_path)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, attn_implementation="sdpa").train()
+    tokens = random_tokens(2, 20)
+    torch.manual_seed(3)
+    mine = model.logits(model(tokens))
+    torch.manual_seed(3)
+    torch.testing.assert_close(mine, theirs(tokens, use_cache=False).logits, atol=1e-5, rtol=0)
 
 
 def test_a_model_without_a_vocabulary_is_refused():
