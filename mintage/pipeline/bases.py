@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tokenizers
 import torch
 from torch import Tensor
 
@@ -175,17 +176,17 @@ def require_same_tokens(base: Path, tokenizer: Path) -> None:
 
 
 def read_tokenizer(directory: Path) -> dict[str, Any]:
-    """The contents of a directory's tokenizer.json."""
+    """The contents of a directory's tokenizer.json, as today's writer would put them."""
     path = directory / "tokenizer.json"
-    try:
-        specification: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.is_file():
         raise MintageError(
             f"{path}: no such file; the tokenizer of the base must be beside its weights, so that its ids "
             "can be compared with the recipe's"
-        ) from None
-    except ValueError as error:
-        raise MintageError(f"{path}: not JSON ({error})") from None
+        )
+    try:
+        specification: dict[str, Any] = json.loads(tokenizers.Tokenizer.from_file(str(path)).to_str())
+    except Exception as error:  # the library raises bare ones
+        raise MintageError(f"{path}: not a tokenizer ({error})") from None
     return specification
 
 
