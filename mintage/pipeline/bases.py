@@ -151,15 +151,17 @@ def calibration(base: Base, loader: Loader) -> Iterator[Tensor]:
 
 
 def require_same_tokens(base: Path, tokenizer: Path) -> None:
-    """Refuse a tokenizer in which an id of the base's means another text. New ids may follow the base's.
+    """Refuse a tokenizer in which an id of the base's means another text. New ids may follow the base's, and
+    control tokens may bear other names.
 
     Raises:
         MintageError: the base has no tokenizer.json, or the two differ.
     """
     theirs, ours = read_tokenizer(base), read_tokenizer(tokenizer)
     their_texts, our_texts = texts_by_id(theirs), texts_by_id(ours)
+    controls = control_ids(theirs) & control_ids(ours)
     for number, text in sorted(their_texts.items()):
-        if our_texts.get(number) != text:
+        if our_texts.get(number) != text and number not in controls:
             raise MintageError(
                 f"{base}: its weights were trained with another tokenizer: id {number} is {text!r} there and "
                 f"{our_texts.get(number, 'missing')!r} in {tokenizer}; train with the tokenizer of the base"
@@ -194,3 +196,8 @@ def texts_by_id(specification: dict[str, Any]) -> dict[int, str]:
     """What each id of a tokenizer.json stands for."""
     added = {token["id"]: token["content"] for token in specification.get("added_tokens", [])}
     return {number: text for text, number in specification["model"]["vocab"].items()} | added
+
+
+def control_ids(specification: dict[str, Any]) -> set[int]:
+    """The ids of a tokenizer.json that no text encodes to."""
+    return {token["id"] for token in specification.get("added_tokens", []) if token["special"]}

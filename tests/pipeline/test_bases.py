@@ -198,6 +198,9 @@ def test_another_tokenizer_is_refused_and_a_longer_one_is_not(place: Path) -> No
     shorter["model"]["merges"] = [" ".join(pair) for pair in shorter["model"]["merges"]]  # as older files
     (base / "tokenizer.json").write_text(json.dumps(shorter))
     bases.require_same_tokens(base, ours)
+    text = json.dumps(specification).replace("<|end|>", "<|eot_id|>")  # a control token by another name
+    (base / "tokenizer.json").write_text(text)
+    bases.require_same_tokens(base, ours)
     swapped = json.loads(json.dumps(specification))
     vocabulary = swapped["model"]["vocab"]
     one, other = "".join(swapped["model"]["merges"][0]), "".join(swapped["model"]["merges"][1])
