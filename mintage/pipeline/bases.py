@@ -123,7 +123,7 @@ def require_cutoff(recipe: Recipe, base: Base) -> None:
 
 
 def start(base: Base, config: ModelConfig, loader: Loader, run_directory: Path) -> Transformer:
-    """The model that training begins with: the base as it is, or cut to `config` on the run's first batches.
+    """The model that training begins with: the base as it is, or cut to `config` on the run's last batches.
 
     It is kept as `start/` in the run's directory, so that a resumed run does not cut again.
     """
@@ -140,9 +140,10 @@ def is_weights(source: dict[str, Any]) -> bool:
 
 
 def calibration(base: Base, loader: Loader) -> Iterator[Tensor]:
-    """Token ids (B, T) of the run's first batches, until there are `calibration_tokens`."""
+    """Token ids (B, T) of the run's last batches, where contexts are longest, until there are
+    `calibration_tokens`."""
     seen = 0
-    for step in range(loader.plan.steps):
+    for step in reversed(range(loader.plan.steps)):
         batch = loader.batch(step)
         yield torch.from_numpy(batch.inputs_BT)
         seen += batch.inputs_BT.size
