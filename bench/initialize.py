@@ -63,10 +63,10 @@ TARGET = ModelConfig(
     num_attention_heads=4, num_key_value_heads=4, head_dim=16, max_position_embeddings=CONTEXT,
     hidden_act="gelu_new", attention_bias=True, mlp_bias=True,
 )  # fmt: skip
-BASE_RATE = 4e-3
-FRESH_RATES = (2e-3, 4e-3)
-CUT_RATES = (1.5e-3, 3e-3)
-FRACTIONS = (3, 6, 12)  # N over these
+BASE_RATE = 2e-3
+FRESH_RATES = (1e-3, 2e-3)
+CUT_RATES = (1e-3, 2e-3)
+FRACTIONS = (3, 4, 6, 12)  # N over these
 Start = tuple[Transformer, Callable[[int], None]]  # a model, and what is done before each of its steps
 EASED = 0.3  # of the steps, over which positions fade and RoPE comes
 
