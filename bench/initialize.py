@@ -63,7 +63,7 @@ TARGET = ModelConfig(
     num_attention_heads=4, num_key_value_heads=4, head_dim=16, max_position_embeddings=CONTEXT,
     hidden_act="gelu_new", attention_bias=True, mlp_bias=True,
 )  # fmt: skip
-BASE_RATE = 2e-3
+BASE_RUNS = ((1800, 4e-3), (700, 2e-3))  # steps and rate, one after the other
 FRESH_RATES = (1e-3, 2e-3)
 CUT_RATES = (1e-3, 2e-3)
 FRACTIONS = (3, 4, 6, 12)  # N over these
@@ -122,6 +122,7 @@ def train(
     model: Transformer,
     data: dict[str, np.ndarray],
     part: str,
+    seed: int,
     steps: int,
     rate: float,
     before_step: Callable[[int], None],
@@ -138,7 +139,7 @@ def train(
     looks = {round(steps * part / LOOKS) for part in range(1, LOOKS + 1)}
     curve = [[0, held_out_loss(model, data["held_out"])]]
     started = time.process_time()
-    for step, batch in enumerate(rows(data[part], 1, steps)):
+    for step, batch in enumerate(rows(data[part], seed, steps)):
         before_step(step)
         factor = learning_rate_factor(step, steps, settings.schedule)
         take_step(team, optimizers, batch, settings, step, factor, window)
@@ -160,15 +161,18 @@ def fresh(config: ModelConfig) -> Transformer:
     return model
 
 
-def base_model(folder: Path, data: dict[str, np.ndarray], steps: int) -> Path:
-    """The stand-in's directory, with its run as run.json."""
-    directory = folder / f"base-{steps}"
-    if not directory.exists():
-        print(f"base, {steps} steps", flush=True)
-        model = fresh(BASE)
-        run = train(model, data, "base", steps, BASE_RATE, nothing)
-        huggingface.save(model, directory)
-        (directory / "run.json").write_text(json.dumps(run))
+def base_model(folder: Path, data: dict[str, np.ndarray]) -> Path:
+    """The stand-in's directory, with its last run as run.json."""
+    model, directory = fresh(BASE), folder
+    for number, (steps, rate) in enumerate(BASE_RUNS):
+        directory = folder / f"base-{number}"
+        if directory.exists():
+            model = huggingface.load(directory)
+        else:
+            print(f"base, {steps} steps at {rate:g}", flush=True)
+            run = train(model, data, "base", 1 + number, steps, rate, nothing)
+            huggingface.save(model, directory)
+            (directory / "run.json").write_text(json.dumps(run))
     return directory
 
 
@@ -261,7 +265,6 @@ def eased(base: Path, calibration: list[torch.Tensor], steps: int) -> Start:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--scratch", type=Path, required=True, help="where runs are kept")
-    arguments.add_argument("--base-steps", type=int, default=1800)
     arguments.add_argument("--steps", type=int, default=1800, help="of the fresh model: N = 1,024 times this")
     arguments.add_argument("--out", type=Path, default=RESULTS)
     options = arguments.parse_args()
@@ -269,7 +272,7 @@ def main() -> None:
     keep_freed_memory()
     options.scratch.mkdir(parents=True, exist_ok=True)
     data = tokens(options.scratch)
-    base = base_model(options.scratch, data, options.base_steps)
+    base = base_model(options.scratch, data)
     last = data["continued"][-CALIBRATION_ROWS * CONTEXT :].astype(np.int64)
     calibration = [torch.from_numpy(last).view(CALIBRATION_ROWS, CONTEXT)]
     trials: dict[str, dict[str, Any]] = {}
@@ -279,7 +282,7 @@ def main() -> None:
         if not kept.exists():
             print(f"{name}, {steps} steps", flush=True)
             model, before_step = start()
-            kept.write_text(json.dumps(train(model, data, "continued", steps, rate, before_step)))
+            kept.write_text(json.dumps(train(model, data, "continued", 1, steps, rate, before_step)))
         trials[name] = json.loads(kept.read_text())
         return trials[name]
 
@@ -310,11 +313,15 @@ def main() -> None:
     needed = [calibrated] if untrained <= best else []
     needed += [whole // part * TOKENS + calibrated for part, loss in lengths.items() if loss <= best]
     record = {
-        "command": f"python bench/initialize.py --base-steps {options.base_steps} --steps {options.steps}",
+        "command": f"python bench/initialize.py --scratch FOLDER --steps {options.steps}",
         "versions": {
             "mintage": code_version(), "torch": torch.__version__, "python": platform.python_version(),
         },
-        "base": {"shape": dataclasses.asdict(BASE), "run": json.loads((base / "run.json").read_text())},
+        "base": {
+            "shape": dataclasses.asdict(BASE), "runs": BASE_RUNS,
+            "tokens": sum(steps for steps, _ in BASE_RUNS) * TOKENS,
+            "last_run": json.loads((base / "run.json").read_text()),
+        },
         "target": dataclasses.asdict(TARGET),
         "fresh_tokens": whole * TOKENS,
         "fresh_loss": best,
