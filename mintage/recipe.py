@@ -173,7 +173,8 @@ class Recipe:
 def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
     """Read a recipe from a file, or by the name of one that comes with Mintage.
 
-    A name may end in a size: `mintage-50m` is the recipe `mintage` with `size: 50m`.
+    A name may end in a size: `mintage-50m` is the recipe `mintage` with `size: 50m`. A file with the key
+    `extends` holds what differs from the recipe of that name; lists are replaced whole.
 
     Args:
         path: a YAML file, or a name such as `quickstart`.
@@ -198,8 +199,9 @@ def load(path: str | Path, overrides: typing.Sequence[str] = ()) -> Recipe:
     return recipe
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """The mapping of a recipe file."""
+def _read(file: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The mapping of a recipe file, over that of the recipe which it extends. `below` are the files that led
+    here."""
     try:
         record = yaml.safe_load(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
@@ -208,7 +210,12 @@ def _read(file: Path) -> dict[str, Any]:
         raise MintageError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(record, dict):
         raise MintageError(f"{file}: a recipe is a mapping with the keys {', '.join(field_types(Recipe))}")
-    return record
+    if "extends" not in record:
+        return record
+    base = record.pop("extends")
+    if file in below:
+        raise MintageError(f"{file}: it extends itself, by way of {base}")
+    return _merged(_read(find(base), (*below, file)), record)
 
 
 def _with_corpus(record: dict[str, Any]) -> dict[str, Any]:

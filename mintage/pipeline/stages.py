@@ -24,7 +24,7 @@ from mintage.generate.sampling import Sampling
 from mintage.model import huggingface
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
-from mintage.pipeline import bases, evaluation, pieces
+from mintage.pipeline import bases, evaluation, pieces, vocabulary
 from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest
 from mintage.recipe import Recipe, Stage
 from mintage.tokens import shards as token_shards
@@ -158,7 +158,8 @@ def text_time(moment: datetime | None) -> str | None:
 
 
 def tokenizer(recipe: Recipe, workspace: Workspace, corpus_card: Card) -> Card:
-    """Train the tokenizer on the text that was public at the cutoff."""
+    """Train the tokenizer on the text that was public at the cutoff, or take the one that the recipe
+    names."""
     directory = workspace.path("corpora", corpus_card.name)
     cutoff = text_time(recipe.cutoff) or corpus_card.knowledge_cutoff
     start = time.monotonic()
@@ -173,10 +174,13 @@ def tokenizer(recipe: Recipe, workspace: Workspace, corpus_card: Card) -> Card:
             figures={"vocab_size": trained.vocab_size, "hash": trained.hash},
         )
 
-    settings = {**plain(recipe.tokenizer), "as_of": text_time(recipe.cutoff)}
-    card, made = make(
-        workspace, "tokenizers", recipe.name, settings=settings, parents=(corpus_card,), write=write
-    )
+    if recipe.tokenizer.base is not None:
+        card, made = vocabulary.adopted(recipe, workspace, recipe.tokenizer.base, corpus_card)
+    else:
+        settings = {**plain(recipe.tokenizer), "as_of": text_time(recipe.cutoff)}
+        card, made = make(
+            workspace, "tokenizers", recipe.name, settings=settings, parents=(corpus_card,), write=write
+        )
     return say("tokenizer", card, made, time.monotonic() - start, f"{card.figures['vocab_size']:,} entries")
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 from mintage.generate.engine import TokenScore
 from mintage.generate.sampling import TokenLogprob
-from mintage.tokens.tokenizer import CONTROL_TOKENS, Tokenizer
+from mintage.tokens.tokenizer import Tokenizer
 
 
 def token_bytes(tokenizer: Tokenizer, token_id: int) -> bytes:
     """The bytes that a token stands for; of a control token, those of its name."""
-    if token_id < len(CONTROL_TOKENS):
-        return CONTROL_TOKENS[token_id].encode()
-    return tokenizer.token_bytes[token_id]
+    name = tokenizer.control_names.get(token_id)
+    return tokenizer.token_bytes[token_id] if name is None else name.encode()
 
 
 def token_name(tokenizer: Tokenizer, token_id: int) -> str:

@@ -37,6 +37,24 @@ CHAT_TEMPLATE = """\
 {%- endif -%}
 """
 
+# For a tokenizer without <|system|> and <|end|>: the end of the text ends the assistant's turn.
+SHORT_CHAT_TEMPLATE = """\
+{%- for message in messages -%}
+    {%- if message['role'] not in ['user', 'assistant'] -%}
+        {{- raise_exception('unknown role ' ~ message['role']) -}}
+    {%- endif -%}
+    {{- '<|' ~ message['role'] ~ '|>' -}}
+    {%- if message['role'] == 'assistant' -%}
+        {%- generation -%}{{- message['content'] ~ '<|endoftext|>' -}}{%- endgeneration -%}
+    {%- else -%}
+        {{- message['content'] -}}
+    {%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}
+    {{- '<|assistant|>' -}}
+{%- endif -%}
+"""
+
 # Private-use characters: they stand in the rendered template only, where contents are numbers, so they cannot
 # clash.
 CONTENT_OPEN, CONTENT_CLOSE, GENERATION_OPEN, GENERATION_CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"

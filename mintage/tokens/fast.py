@@ -65,8 +65,10 @@ def make(tokenizer: Tokenizer) -> Any:
     except ImportError:
         raise Unfit("gigatoken is not installed (pip install mintage[fast])") from None
     specification = json.loads(tokenizer._json)
-    if specification["model"]["byte_fallback"]:
+    if specification["model"].get("byte_fallback"):
         raise Unfit("a tokenizer of characters")
+    if not all(token["special"] for token in specification["added_tokens"]):
+        raise Unfit("a tokenizer with words added to its vocabulary")
     try:
         made = gigatoken.Tokenizer.from_json(json.dumps(specification | {"added_tokens": []}))
     except (RuntimeError, ValueError) as error:
@@ -144,7 +146,7 @@ class Fast:
         place = random.Random(self._batches).randrange(ends[-1])
         number = bisect_right(ends, place)
         before = 0
-        for piece in pieces_of(texts[number], CHECKED_CHARACTERS):
+        for piece in pieces_of(texts[number], CHECKED_CHARACTERS, self.tokenizer.cut):
             if before + len(piece) > place - (ends[number] - len(texts[number])):
                 break
             before += len(piece)

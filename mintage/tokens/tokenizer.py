@@ -14,7 +14,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +27,7 @@ from mintage.errors import MintageError
 from mintage.tokens import chat
 
 CONTROL_TOKENS = ("<|endoftext|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
-CONTROL_IDS = {token: number for number, token in enumerate(CONTROL_TOKENS)}
-END_OF_TEXT_ID, PAD_ID, END_OF_TURN_ID = (
-    CONTROL_IDS[token] for token in ("<|endoftext|>", "<|pad|>", "<|end|>")
-)
+PAD_ID = 1  # what fills rows that are too short; any id would do, for the loss does not count it
 CONTROL = re.compile("(" + "|".join(re.escape(token) for token in CONTROL_TOKENS) + ")")
 
 PATTERN = (
@@ -37,8 +35,10 @@ PATTERN = (
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 # Where no word of PATTERN can reach across: after a line's end, and before the single space between two
-# letters. A text may be cut there and its pieces encoded apart, with the same tokens.
+# letters. A text may be cut there and its pieces encoded apart, with the same tokens. In the patterns of
+# other tokenizers a line's end may go with the spaces before it or not; between letters all agree.
 SAFE_CUT = re.compile(r"(?<=\n)(?=\S)|(?<=[A-Za-z])(?= [A-Za-z])")
+SAFE_CUT_ELSEWHERE = re.compile(r"(?<=[A-Za-z])(?= [A-Za-z])")
 ENCODE_PIECE = (
     1 << 16
 )  # characters: bounds the memory of one encoding, and spreads a long text over the cores
@@ -61,14 +61,33 @@ class TokenizerSettings:
     hash, so that each source keeps its share and the same text always gives the same tokenizer. A pair that
     occurs less than `min_frequency` times in the sample is not merged. `kind` "character" has one entry for
     each character seen.
+
+    With a `base` nothing is trained, and those settings have no say: the tokenizer of that folder, download
+    or workspace name is taken with all its ids. `control_tokens` are those that it shall have; what it lacks
+    of them follows its entries. `rename` makes control tokens of special tokens that it has and nobody needs,
+    so that it does not grow. `knowledge_cutoff` is until when the text behind it goes, as its maker says; a
+    recipe with `as_of` needs it.
     """
 
     kind: Literal["bpe", "character"] = "bpe"
     vocab_size: int = 32_768
     sample_bytes: int = 100_000_000
     min_frequency: int = 2
+    base: str | None = None
+    control_tokens: tuple[str, ...] = CONTROL_TOKENS
+    rename: dict[str, str] = field(default_factory=dict)
+    knowledge_cutoff: date | None = None
 
     def __post_init__(self) -> None:
+        needed = {"<|endoftext|>", "<|user|>", "<|assistant|>"}
+        known = set(self.control_tokens) | set(self.rename.values())
+        if not needed <= set(self.control_tokens) or not known <= set(CONTROL_TOKENS):
+            raise ValueError(
+                f"control_tokens and the new names of rename must be among {', '.join(CONTROL_TOKENS)}, and "
+                f"{', '.join(sorted(needed))} among control_tokens"
+            )
+        if self.base is None and (self.rename or self.control_tokens != CONTROL_TOKENS):
+            raise ValueError("control_tokens and rename are for a tokenizer with a base")
         smallest = len(CONTROL_TOKENS) + 256
         if self.vocab_size < smallest:
             raise ValueError(
@@ -96,15 +115,12 @@ def training_texts(documents: Iterable[Document]) -> Iterator[str]:
 
 
 class Tokenizer:
-    """Text to token ids and back. Ids 0 to 5 are `CONTROL_TOKENS`; no text ever encodes to them.
+    """Text to token ids and back.
 
-    `decode(encode(text)) == text` for every text that UTF-8 can hold. `hash` is the SHA-256 over the
-    canonical tokenizer.json and the chat template; `vocab_size` counts every entry.
+    `control_ids` has the id of each of `CONTROL_TOKENS` that the tokenizer has: of one trained here 0 to 5.
+    No text ever encodes to them. `decode(encode(text)) == text` for every text that UTF-8 can hold. `hash` is
+    the SHA-256 over the canonical tokenizer.json and the chat template; `vocab_size` counts every entry.
     """
-
-    end_of_text_id = END_OF_TEXT_ID
-    pad_id = PAD_ID
-    end_of_turn_id = END_OF_TURN_ID
 
     def __init__(self, specification: dict[str, object], chat_template: str):
         """A tokenizer of the content of a tokenizer.json and a chat template; users call `train` or
@@ -115,7 +131,16 @@ class Tokenizer:
         self._tokenizer = tokenizers.Tokenizer.from_str(self._json)
         self._tokenizer.encode_special_tokens = True  # a control token written in a text is text
         self.vocab_size: int = self._tokenizer.get_vocab_size()
-        self.token_bytes: list[bytes] = _token_bytes(self._tokenizer)
+        added = self._tokenizer.get_added_tokens_decoder()
+        self.token_bytes: list[bytes] = _token_bytes(self._tokenizer, added)
+        ids = {token.content: number for number, token in added.items() if token.special}
+        self.control_ids = {name: ids[name] for name in CONTROL_TOKENS if name in ids}
+        self.control_names = {number: name for name, number in self.control_ids.items()}
+        self.end_of_text_id = self.control_ids["<|endoftext|>"]
+        self.pad_id = self.control_ids.get("<|pad|>", self.end_of_text_id)
+        self.end_of_turn_id = self.control_ids.get("<|end|>", self.end_of_text_id)
+        is_ours = json.dumps(PATTERN) in json.dumps(specification["pre_tokenizer"])
+        self.cut = SAFE_CUT if is_ours else SAFE_CUT_ELSEWHERE
 
     @staticmethod
     def load(directory: str | Path) -> Tokenizer:
@@ -129,9 +154,10 @@ class Tokenizer:
             specification = json.loads((directory / TOKENIZER_FILE).read_text(encoding="utf-8"))
             config = json.loads((directory / CONFIG_FILE).read_text(encoding="utf-8"))
             controls = tuple(token["content"] for token in specification["added_tokens"])
-            if controls != CONTROL_TOKENS:
+            if not {"<|endoftext|>", "<|user|>", "<|assistant|>"} <= set(controls):
                 raise MintageError(
-                    f"{directory}: its control tokens are {controls}, not those of a Mintage tokenizer"
+                    f"{directory}: its control tokens are {controls}, not those of a Mintage tokenizer; name "
+                    "it as `tokenizer.base` of a recipe, which adds them"
                 )
             return Tokenizer(specification, config["chat_template"])
         except FileNotFoundError as error:
@@ -143,11 +169,12 @@ class Tokenizer:
 
     def save(self, directory: str | Path) -> None:
         """Write tokenizer.json and tokenizer_config.json, which transformers opens as they are."""
+        end, pad = self.control_names[self.end_of_text_id], self.control_names[self.pad_id]
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
-            "eos_token": CONTROL_TOKENS[END_OF_TEXT_ID],
-            "pad_token": CONTROL_TOKENS[PAD_ID],
-            "additional_special_tokens": list(CONTROL_TOKENS[2:]),
+            "eos_token": end,
+            "pad_token": pad,
+            "additional_special_tokens": [name for name in self.control_ids if name not in (end, pad)],
             "clean_up_tokenization_spaces": False,
             "chat_template": self.chat_template,
         }
@@ -165,7 +192,9 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """The token ids of several texts, encoded on all cores."""
         pieces = [
-            (number, piece) for number, text in enumerate(texts) for piece in pieces_of(text, ENCODE_PIECE)
+            (number, piece)
+            for number, text in enumerate(texts)
+            for piece in pieces_of(text, ENCODE_PIECE, self.cut)
         ]
         encodings = self._tokenizer.encode_batch_fast(
             [piece for _, piece in pieces], add_special_tokens=False
@@ -190,7 +219,7 @@ class Tokenizer:
     ) -> list[tuple[list[int], list[int]]]:
         """`encode_chat` of several chats, on all cores."""
         parts = [
-            (number, part, CONTROL_IDS.get(part) if not segment.is_content else None, segment.is_generated)
+            (number, part, None if segment.is_content else self.control_ids.get(part), segment.is_generated)
             for number, messages in enumerate(chats)
             for segment in chat.segments(self.chat_template, messages, add_generation_prompt)
             for part in ([segment.text] if segment.is_content else CONTROL.split(segment.text))
@@ -235,13 +264,19 @@ class DecodeStream:
         return self._decoder.decode(b"", final=True)
 
 
-def pieces_of(text: str, size: int) -> Iterator[str]:
+def template_for(control_tokens: Sequence[str]) -> str:
+    """The chat template for a tokenizer with these control tokens."""
+    complete = {"<|system|>", "<|end|>"} <= set(control_tokens)
+    return chat.CHAT_TEMPLATE if complete else chat.SHORT_CHAT_TEMPLATE
+
+
+def pieces_of(text: str, size: int, cut: re.Pattern[str] = SAFE_CUT) -> Iterator[str]:
     """A text in pieces of at least `size` characters (the last may be shorter) whose tokens are the text's
     tokens."""
     start = 0
-    while cut := SAFE_CUT.search(text, start + size):
-        yield text[start : cut.start()]
-        start = cut.start()
+    while found := cut.search(text, start + size):
+        yield text[start : found.start()]
+        start = found.start()
     yield text[start:]
 
 
@@ -339,15 +374,15 @@ def _byte_characters() -> dict[int, str]:
 BYTE_CHARACTERS = _byte_characters()
 
 
-def _token_bytes(tokenizer: tokenizers.Tokenizer) -> list[bytes]:
-    """The bytes that each entry stands for; of control tokens, none."""
+def _token_bytes(tokenizer: tokenizers.Tokenizer, added: dict[int, AddedToken]) -> list[bytes]:
+    """The bytes that each entry stands for; of special tokens, none."""
     by_character = {character: byte for byte, character in BYTE_CHARACTERS.items()}
     is_byte_level = isinstance(tokenizer.decoder, decoders.ByteLevel)
     table = [b""] * tokenizer.get_vocab_size()
     for entry, number in tokenizer.get_vocab().items():
-        if number < len(CONTROL_TOKENS):
-            continue
-        if is_byte_level:
+        if number in added:
+            table[number] = b"" if added[number].special else entry.encode()
+        elif is_byte_level:
             table[number] = bytes(by_character[character] for character in entry)
         elif len(entry) == 1:
             table[number] = entry.encode()
