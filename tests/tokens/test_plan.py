@@ -8,6 +8,7 @@ import itertools
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -463,13 +464,15 @@ def test_a_plan_may_be_shortened_to_its_repetition_cap(tmp_path: Path, layout: s
 
 
 @pytest.mark.parametrize("layout", ["windows", "documents"])
-def test_a_kept_plan_gives_every_batch_of_the_built_one(tmp_path: Path, layout: str) -> None:
+def test_a_kept_plan_gives_every_batch_of_the_built_one(
+    tmp_path: Path, layout: Literal["windows", "documents"]
+) -> None:
     some = [
         document(str(number), text, number % 9 if number % 5 else None, "ab"[number % 2])
         for number, text in enumerate(distinct_texts([7, 90, 33, 120, 41, 66, 18, 77] * 6))
     ]
     directory = build(tmp_path, some)
-    settings = PlanSettings((Phase(9, 16, 3, {"a": 2.0, "b": 1.0}),), layout=layout)  # type: ignore[arg-type]
+    settings = PlanSettings((Phase(9, 16, 3, {"a": 2.0, "b": 1.0}),), layout=layout)
     built = Plan.build(directory, settings, None)
     for _ in range(2):  # the first call builds and keeps, the second opens
         kept = Plan.kept(tmp_path / "kept", directory, settings, None)
@@ -481,5 +484,5 @@ def test_a_kept_plan_gives_every_batch_of_the_built_one(tmp_path: Path, layout: 
             assert (batches[0].batch(step).inputs_BT == batches[1].batch(step).inputs_BT).all()
     assert built.ledger_root == ledger_root(built.ledger)
     assert len(list((tmp_path / "kept").iterdir())) == 1
-    other = Plan.kept(tmp_path / "kept", directory, PlanSettings(settings.phases, layout, seed=1), None)  # type: ignore[arg-type]
+    other = Plan.kept(tmp_path / "kept", directory, PlanSettings(settings.phases, layout, seed=1), None)
     assert other.hash != built.hash and len(list((tmp_path / "kept").iterdir())) == 2

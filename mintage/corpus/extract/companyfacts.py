@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from mintage.corpus.document import Document, Use
+from mintage.corpus.document import Document
 from mintage.corpus.extract.figures import chosen, form_of, quantity
 from mintage.corpus.extract.statements import Row, period_exactly, rows_text
 from mintage.corpus.extract.topics import TOPICS, in_sentence, is_percentage, rank_of, topic_of
-from mintage.corpus.extract.vintages import Company, Fact, Filing, FormerName, Item, name_at, read_company
+from mintage.corpus.extract.vintages import Answer, Company, Fact, Filing, Item, name_at, read_company
 from mintage.corpus.sources.report import SourceReport
 
 SHEET_FACTS = 60
@@ -61,32 +60,16 @@ class Sheet:
     document: str | None
 
 
-def documents(
-    body: bytes,
-    *,
-    source: str,
-    licence: str,
-    use: Use,
-    raw_sha256: str,
-    url: str,
-    acceptance: Mapping[str, datetime],
-    former_names: Sequence[FormerName] = (),
-    report: SourceReport | None = None,
-) -> Iterator[Document]:
-    """The documents of an answer of companyfacts, in the order in which they became available.
-
-    `acceptance`: the moment from which a filing was public, by accession; where it is not known the END of
-    the day in its header in New York is the bound. `former_names`: the names that the company gave up, since
-    the answer has only the one it bears now. `report` counts facts that cannot be read.
-    """
-    file = url.rsplit("/", 1)[-1]
-    company = read_company(body, acceptance, report or SourceReport(), file)
+def documents(answer: Answer, source: str, report: SourceReport | None = None) -> Iterator[Document]:
+    """The documents of an answer of companyfacts, in the order in which they became available. `report`
+    counts facts that cannot be read."""
+    company = read_company(answer.body, answer.acceptance, report or SourceReport(), answer.file)
     if company is None:
         return
     known: dict[Item, Fact] = {}
     sheet_of: dict[Item, Sheet] = {}
     for filing, facts in company.filings():
-        name = name_at(company.name, former_names, filing.available_at.date())
+        name = name_at(company.name, answer.former_names, filing.available_at.date())
         new = [fact.item for fact in facts if fact.item not in known]
         changed = {
             fact.item: known[fact.item]
@@ -104,8 +87,8 @@ def documents(
                 source=source,
                 native_id=sheet.native_id,
                 text=text,
-                licence=licence,
-                use=use,
+                licence=answer.licence,
+                use=answer.use,
                 kind="facts",
                 title=f"{name}: {sheet.topic}, form {filing.form} filed {filing.filed}",
                 available_at=filing.available_at,
@@ -114,10 +97,10 @@ def documents(
                 period_end=max(item.end for item in sheet.items),
                 vintage=sheet.vintage,
                 supersedes=sheet.document,
-                entities=[("cik", company.cik), ("accession", filing.accession), ("form", filing.form)],
-                url=url,
-                raw_sha256=raw_sha256,
-                raw_file=file,
+                entities=answer.entities(company, filing),
+                url=answer.url,
+                raw_sha256=answer.raw_sha256,
+                raw_file=answer.file,
             )
             sheet.document, sheet.vintage = document.doc_id, sheet.vintage + 1
             yield document

@@ -8,40 +8,27 @@ and the answer shows the same calculation on the figures as the context gives th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 
-from mintage.corpus.document import CHAT, Document, Use, chat_text
+from mintage.corpus.document import CHAT, Document
 from mintage.corpus.extract.companyfacts import ANNUAL_FORMS
 from mintage.corpus.extract.figures import chosen
 from mintage.corpus.extract.measures import measures
 from mintage.corpus.extract.questions import Asker, digest
-from mintage.corpus.extract.vintages import FormerName, name_at, read_company
+from mintage.corpus.extract.vintages import Answer, name_at, read_company
 from mintage.corpus.sources.report import SourceReport
 
 PER_KIND = 2  # questions of a kind about one filing
 
 
-def documents(
-    body: bytes,
-    *,
-    source: str,
-    licence: str,
-    use: Use,
-    raw_sha256: str,
-    url: str,
-    acceptance: Mapping[str, datetime],
-    former_names: Sequence[FormerName] = (),
-    report: SourceReport | None = None,
-) -> Iterator[Document]:
+def documents(answer: Answer, source: str, report: SourceReport | None = None) -> Iterator[Document]:
     """Chats of one question and one answer from an answer of companyfacts, filing by filing, at most
-    `PER_KIND` of a kind about each filing. The arguments are those of `companyfacts.documents`."""
-    file = url.rsplit("/", 1)[-1]
-    company = read_company(body, acceptance, report or SourceReport(), file)
+    `PER_KIND` of a kind about each filing. `report` counts facts that cannot be read."""
+    company = read_company(answer.body, answer.acceptance, report or SourceReport(), answer.file)
     if company is None:
         return
     for filing, facts in company.filings():
-        name = name_at(company.name, former_names, filing.available_at.date())
+        name = name_at(company.name, answer.former_names, filing.available_at.date())
         amounts = measures(facts)
         asker = Asker(name, amounts, filing.form.startswith(ANNUAL_FORMS))
         form = f"form {filing.form} filed {filing.filed}, accession {filing.accession}"
@@ -55,18 +42,13 @@ def documents(
             native_id = f"{company.cik}/{filing.accession}/{question.kind}/{place}"
             asked = chosen(native_id, question.templates).format(**question.slots)
             context = asker.context(question, native_id)
-            text = chat_text(
-                [
-                    {"role": "user", "content": f"{origin}\n\n{context}\n\n{asked}"},
-                    {"role": "assistant", "content": question.answer_text},
-                ]
-            )
+            text = question.chat(f"{origin}\n\n{context}", asked)
             yield Document.make(
                 source=source,
                 native_id=native_id,
                 text=text,
-                licence=licence,
-                use=use,
+                licence=answer.licence,
+                use=answer.use,
                 kind=CHAT,
                 title=question.kind,
                 available_at=filing.available_at,
@@ -74,12 +56,10 @@ def documents(
                 published_at=filing.available_at if filing.accepted else None,
                 period_end=max(measure.period[1] for measure in question.uses),
                 entities=[
-                    ("cik", company.cik),
-                    ("accession", filing.accession),
-                    ("program", question.program),
-                    ("answer", question.answer),
+                    *answer.entities(company, filing),
+                    *question.entities,
                 ],
-                url=url,
-                raw_sha256=raw_sha256,
-                raw_file=file,
+                url=answer.url,
+                raw_sha256=answer.raw_sha256,
+                raw_file=answer.file,
             )

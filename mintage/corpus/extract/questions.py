@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
 
+from mintage.corpus.document import chat_text
 from mintage.corpus.extract.calculations import combined, grouped, in_percent, operand, rounded
 from mintage.corpus.extract.figures import chosen, column_scale, form_of, number, period_words, quantity
 from mintage.corpus.extract.measures import (
@@ -113,6 +114,20 @@ class Question:
     def key(self) -> str:
         """What distinguishes it from the others about the same filing."""
         return f"{self.kind} {self.program} {self.uses}"
+
+    @property
+    def entities(self) -> list[tuple[str, str]]:
+        """What a document of it says of its calculation."""
+        return [("program", self.program), ("answer", self.answer)]
+
+    def chat(self, context: str, asked: str) -> str:
+        """The text of a document of it: context and question in one message, the answer in another."""
+        return chat_text(
+            [
+                {"role": "user", "content": f"{context.rstrip()}\n\n{asked}"},
+                {"role": "assistant", "content": self.answer_text},
+            ]
+        )
 
 
 def digest(text: str) -> str:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from mintage.corpus.document import Use
 from mintage.corpus.extract.topics import label_of
 from mintage.corpus.sources.dates import END_OF_DAY, in_utc
 from mintage.corpus.sources.report import SourceReport
@@ -61,6 +62,35 @@ class FormerName(NamedTuple):
 
     name: str
     until: date
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of companyfacts, and what is known beside it.
+
+    `acceptance`: the moment from which a filing was public, by accession; where it is not known the END of
+    the day in its header in New York is the bound. `former_names`: the names that the company gave up, since
+    the answer has only the one it bears now. `tickers`: those of its shares.
+    """
+
+    body: bytes
+    url: str
+    raw_sha256: str
+    licence: str
+    use: Use
+    acceptance: Mapping[str, datetime] = field(default_factory=dict)
+    former_names: Sequence[FormerName] = ()
+    tickers: Sequence[str] = ()
+
+    @property
+    def file(self) -> str:
+        """The name under which it is stored and reported."""
+        return self.url.rsplit("/", 1)[-1]
+
+    def entities(self, company: Company, filing: Filing) -> list[tuple[str, str]]:
+        """What a document about one of the company's filings is about."""
+        tickers = [("ticker", ticker) for ticker in self.tickers]
+        return [("cik", company.cik), *tickers, ("accession", filing.accession), ("form", filing.form)]
 
 
 @dataclass(frozen=True)

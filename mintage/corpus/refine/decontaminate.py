@@ -18,7 +18,6 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ import pyarrow as pa
 
 from mintage.corpus.document import CHAT, chat_messages
 from mintage.corpus.refine.benchmarks import Item, Table, read_items
+from mintage.corpus.refine.companies import Known, company_years, learn, read_list, ticker_key
 from mintage.corpus.refine.settings import DecontaminateSettings
 from mintage.corpus.refine.words import Words, grams, whole_grams, words_of
 from mintage.corpus.store import read_documents, write_attribute
@@ -88,7 +88,7 @@ class Index:
     words: list[Lookup]
     figures: list[Lookup]
     figure_ids: dict[str, int]
-    company_years: dict[tuple[str, int], Item]
+    company_years: dict[tuple[str, int], list[Item]]
 
 
 def decontaminate(directory: Path, settings: DecontaminateSettings) -> dict[str, dict[str, int]]:
@@ -104,13 +104,16 @@ def decontaminate(directory: Path, settings: DecontaminateSettings) -> dict[str,
         MintageError: a set cannot be read.
     """
     index = build_index(read_items(Path(settings.path), settings.sets), settings)
+    known: Known = {}
+    if settings.company_years:
+        known = learn(directory, read_list(Path(settings.companies)) if settings.companies else {})
     items: dict[str, set[str]] = {name: set() for name in settings.sets}
     documents = dict.fromkeys(settings.sets, 0)
 
     def rows() -> Iterator[pa.RecordBatch]:
         columns = ["doc_id", "kind", "text", "entities", "period_end"]
         for batch in read_documents(directory, columns):
-            found = find_all(index, batch.to_pylist())
+            found = find_all(index, batch.to_pylist(), known)
             for matches in found:
                 for name in {match["benchmark"] for match in matches}:
                     documents[name] += 1
@@ -124,7 +127,7 @@ def decontaminate(directory: Path, settings: DecontaminateSettings) -> dict[str,
     return {name: {"items": len(items[name]), "documents": documents[name]} for name in settings.sets}
 
 
-def find_all(index: Index, rows: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+def find_all(index: Index, rows: Sequence[dict[str, Any]], known: Known) -> list[list[dict[str, Any]]]:
     """The matches of each document, in batches of about `BATCH_CHARACTERS`."""
     found: list[list[dict[str, Any]]] = []
     batch: list[str] = []
@@ -140,7 +143,11 @@ def find_all(index: Index, rows: Sequence[dict[str, Any]]) -> list[list[dict[str
             batch, size = [], 0
     found += find(index, batch)
     for row, matches in zip(rows, found, strict=True):
-        matches += company_year_matches(index, row["entities"], row["period_end"])
+        matches += [
+            {"benchmark": item.benchmark, "item": item.id, "kind": COMPANY_YEAR, "share": 1.0}
+            for company_year in company_years(row["entities"], row["period_end"], known)
+            for item in index.company_years.get(company_year, ())
+        ]
     return found
 
 
@@ -178,11 +185,10 @@ def build_index(items: Sequence[Item], settings: DecontaminateSettings) -> Index
         for table in item.tables:
             for by_length in table_grams(table, figure_ids):
                 add(figure_grams, number, TABLE, by_length)
-    years = {
-        (item.company, item.year): item
-        for item in items
-        if settings.company_years and item.company is not None and item.year is not None
-    }
+    years: dict[tuple[str, int], list[Item]] = {}
+    for item in items:
+        if settings.company_years and item.company is not None and item.year is not None:
+            years.setdefault((ticker_key(item.company), item.year), []).append(item)
     return Index(list(items), units, lookups(word_grams), lookups(figure_grams), figure_ids, years)
 
 
@@ -387,20 +393,3 @@ def stands(words: Words, first: int, length: int, text: int, place: int) -> bool
     begins = begins or STOPS[words.data[words.ends[first - 1] : words.starts[first]]].any()
     ends = ends or STOPS[words.data[words.ends[last] : words.starts[last + 1]]].any()
     return bool(begins and ends)
-
-
-def company_year_matches(
-    index: Index, entities: Sequence[dict[str, str]], period_end: date | None
-) -> list[dict[str, Any]]:
-    """The matches of a document by the company and the fiscal year that it is about. A year that ends in
-    January or February is also called by the year before."""
-    if period_end is None:
-        return []
-    years = [period_end.year, period_end.year - 1] if period_end.month <= 2 else [period_end.year]
-    tickers = {entity["id"].upper() for entity in entities if entity["scheme"] == "ticker"}
-    items = [index.company_years.get((ticker, year)) for ticker in sorted(tickers) for year in years]
-    return [
-        {"benchmark": item.benchmark, "item": item.id, "kind": COMPANY_YEAR, "share": 1.0}
-        for item in items
-        if item is not None
-    ]

@@ -2,7 +2,8 @@
 
 A figure is a word with a digit in it, together with what its value hangs on: a minus sign, an opening
 parenthesis or a currency before it, a per cent sign after it, and the words beside it that scale or date it
-("5 billion", "March 31").
+("5 billion", "March 31"). "may" in small letters is the verb: were it taken for a month, every "2009 may"
+would be a figure.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ UNITS = (
     "january february march april may june july august september october november december"
 )
 UNIT_HASHES = np.array(sorted(word_hash(word) for word in UNITS.split()), np.uint64)
+MAY = np.uint64(word_hash("may"))
 MINUS, PARENTHESIS, PERCENT = 1 << 8, 1 << 16, 1 << 24
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -60,7 +62,9 @@ def figures_of(words: Words) -> Figures:
     beside = np.zeros(count + 2, bool)
     beside[:-2] |= figure
     beside[2:] |= figure
-    chosen = figure | (beside[1:-1] & np.isin(words.hashes, UNIT_HASHES))
+    units = np.isin(words.hashes, UNIT_HASHES)
+    units &= (words.hashes != MAY) | (words.data[words.starts] == ord("M"))
+    chosen = figure | (beside[1:-1] & units)
     values = stir(words.hashes + surroundings * figure * MIX)
     before = np.concatenate([np.zeros(1, np.uint64), words.hashes[:-1]])[:count]
     in_context = stir(before * MIX + values)[chosen]

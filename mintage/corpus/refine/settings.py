@@ -51,13 +51,16 @@ class DecontaminateSettings:
     `path` is a folder with a folder for each set, laid out as the sets are published (docs/refine.md). A
     document is contaminated when it holds at least `share` of the 13-grams of a question, a paragraph or a
     sentence of a set (the whole of it where it is shorter), or of the figure tuples of a table; or, with
-    `company_years`, when it is about a company and a fiscal year whose report a set asks about.
+    `company_years`, when it is about a company and a fiscal year whose report a set asks about. `companies`
+    is the SEC's list of tickers, CIK numbers and names (its company_tickers.json), for documents that name
+    their company otherwise than the sets do.
     """
 
     path: str
     sets: tuple[BenchmarkSet, ...] = ("finqa", "convfinqa", "tatqa", "phrasebank", "headlines", "fiqa")
     share: float = 0.5
     company_years: bool = True
+    companies: str | None = None
 
     def __post_init__(self) -> None:
         if not self.sets:

@@ -17,7 +17,7 @@ import pytest
 from mintage.corpus.document import Document
 from mintage.corpus.extract.companyfacts import documents
 from mintage.corpus.extract.figures import FORMS, form_of
-from mintage.corpus.extract.vintages import FormerName, Item, as_of, histories, name_at, read_company
+from mintage.corpus.extract.vintages import Answer, FormerName, Item, as_of, histories, name_at, read_company
 from mintage.corpus.sources.report import SourceReport
 
 from .readers import CIKS, Raw, Read, figures_of, fits, prose_labels, raw_facts, read_changes, recording
@@ -30,19 +30,15 @@ def recorded_documents(shared_data: Path, cik: str) -> list[Document]:
     return made(recording(shared_data, cik))
 
 
-def made(body: bytes, acceptance: dict[str, datetime] | None = None, **more: Any) -> list[Document]:
-    return list(
-        documents(
-            body,
-            source="edgar_facts",
-            licence="US public domain",
-            use="ship",
-            raw_sha256="0" * 64,
-            url="https://data.sec.gov/api/xbrl/companyfacts/CIK.json",
-            acceptance=acceptance or {},
-            **more,
-        )
-    )
+def made(
+    body: bytes,
+    acceptance: dict[str, datetime] | None = None,
+    report: SourceReport | None = None,
+    **more: Any,
+) -> list[Document]:
+    url = "https://data.sec.gov/api/xbrl/companyfacts/CIK.json"
+    answer = Answer(body, url, "0" * 64, "US public domain", "ship", acceptance or {}, **more)
+    return list(documents(answer, "edgar_facts", report))
 
 
 class Brute:

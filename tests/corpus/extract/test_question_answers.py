@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections import Counter, defaultdict
@@ -10,7 +9,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,10 @@ from mintage.corpus.document import Document, chat_messages
 from mintage.corpus.extract.figures import form_of, read
 from mintage.corpus.extract.measures import TAGS, Measure, measures
 from mintage.corpus.extract.question_answers import PER_KIND, documents
-from mintage.corpus.extract.vintages import read_company
+from mintage.corpus.extract.vintages import Answer, read_company
 from mintage.corpus.sources.report import SourceReport
 
+from .programs import result_of
 from .readers import CIKS, Raw, fits, period_of, raw_facts, read_form, recording
 
 KINDS = {
@@ -32,56 +31,14 @@ KINDS = {
 
 
 def made(body: bytes, **more: Any) -> list[Document]:
-    return list(
-        documents(
-            body,
-            source="edgar_questions",
-            licence="US public domain",
-            use="ship",
-            raw_sha256="0" * 64,
-            url="https://data.sec.gov/api/xbrl/companyfacts/CIK.json",
-            acceptance={},
-            **more,
-        )
-    )
+    url = "https://data.sec.gov/api/xbrl/companyfacts/CIK.json"
+    answer = Answer(body, url, "0" * 64, "US public domain", "ship", **more)
+    return list(documents(answer, "edgar_questions"))
 
 
 @cache
 def recorded(shared_data: Path, cik: str) -> list[Document]:
     return made(recording(shared_data, cik))
-
-
-def run(node: ast.expr, operands: list[Decimal]) -> Fraction | bool:
-    """The result of a program, in fractions; its operands are put down on the way."""
-    match node:
-        case ast.Constant(value=int() | str() as value):
-            operands.append(Decimal(value))
-            return Fraction(value)
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=value)):
-            operands.append(-Decimal(value))
-            return -Fraction(value)
-        case ast.BinOp(left=left, op=sign, right=right):
-            a, b = run(left, operands), run(right, operands)
-            if isinstance(sign, ast.Add):
-                return a + b
-            if isinstance(sign, ast.Sub):
-                return a - b
-            return a * b if isinstance(sign, ast.Mult) else a / b
-        case ast.Compare(left=left, ops=[ast.Gt()], comparators=[right]):
-            return run(left, operands) > run(right, operands)
-        case ast.Call(func=ast.Name(id="round"), args=[value, places]):
-            exact, digits = run(value, operands), run(places, [])
-            step = Fraction(10) ** -int(digits)
-            size = floor(abs(exact) / step + Fraction(1, 2)) * step  # half up, away from zero
-            return size if exact >= 0 else -size
-    raise AssertionError(ast.dump(node))
-
-
-def result_of(program: str) -> tuple[Fraction | bool, list[Decimal]]:
-    """What a program gives, and its operands. Decimal fractions are quoted: no float comes near them."""
-    operands: list[Decimal] = []
-    quoted = re.sub(r"\d+\.\d+", lambda number: f"'{number[0]}'", program)
-    return run(ast.parse(quoted, mode="eval").body, operands), operands
 
 
 @pytest.mark.parametrize("cik", CIKS)
@@ -152,7 +109,7 @@ def test_comparisons_name_what_is_greater(shared_data: Path, cik: str) -> None:
             continue
         about = dict(document.entities)
         reply = chat_messages(document.text)[1]["content"]
-        larger, smaller = re.search(r": (\S+) is more than (\S+) \(", reply).groups()  # type: ignore[union-attr]
+        larger, smaller = re.search(r": (\S+) is more than (\S+) \(", reply).groups()  # type: ignore[union-attr]  # it does
         assert read(larger).value > read(smaller).value
         first_is_greater, operands = result_of(about["program"])
         assert first_is_greater == (operands[0] > operands[1])
@@ -212,17 +169,12 @@ def test_a_base_of_zero_or_less_gives_no_ratio_and_no_growth() -> None:
 
 def test_acceptance_is_when_a_question_is_known() -> None:
     accepted = datetime(2020, 2, 1, 21, 30, 15, tzinfo=UTC)
-    found = list(
-        documents(
-            small(Revenues=100, GrossProfit=40),
-            source="q",
-            licence="CC0",
-            use="ship",
-            raw_sha256="",
-            url="facts.json",
-            acceptance={"0000000007-20-000001": accepted},
-        )
+    found = made(
+        small(Revenues=100, GrossProfit=40),
+        acceptance={"0000000007-20-000001": accepted},
+        tickers=["ACME"],
     )
+    assert {("cik", "0000000007"), ("ticker", "ACME")} <= set(found[0].entities)
     assert {(one.available_at, one.date_precision) for one in found} == {(accepted, "second")}
     (margin,) = (one for one in found if one.title == "share")
     assert dict(margin.entities)["program"] == "round(40 / 100 * 100, 1)"

@@ -82,6 +82,16 @@ FIGURE_PAIRS = [
     ("sales 5 and costs 3", "sales 3 and costs 5"),
     ("due on March 31", "due on April 31"),
     ("up 5 in the year", "up in the year"),
+    ("due on May 5", "due on June 5"),
+    ("signed in March 2009", "signed in policy 2009"),
+    ("five rose by 7 thousand", "five rose by 7 hundred"),
+]
+# What stands beside a figure and is no part of it.
+WORD_PAIRS = [
+    ("in 2009 may rise", "in 2009 can rise"),
+    ("on March 31, it", "on March, 31 it"),
+    ("sold for 5 million dollars", "sold for 5 million euros"),
+    ("the March of 9 men and a million more", "the walk of 9 men and a trillion more"),
 ]
 
 
@@ -91,6 +101,13 @@ def test_texts_that_differ_in_figures_only_are_not_merged(tmp_path, pair):
     texts = {side: f"{around} {text} {around[::-1]}" for side, text in zip("ab", pair)}
     assert exact_jaccard(texts["a"], texts["b"]) > 0.9
     assert twins(tmp_path, texts) == set()
+
+
+@pytest.mark.parametrize("pair", WORD_PAIRS, ids=lambda pair: pair[0])
+def test_words_that_neither_scale_nor_date_a_figure_are_words(tmp_path, pair):
+    around = " ".join(WORDS[:300])
+    texts = {side: f"{around} {text} {around[::-1]}" for side, text in zip("ab", pair)}
+    assert twins(tmp_path, texts) == {frozenset("ab")}
 
 
 def test_texts_that_write_a_figure_differently_are_the_same(tmp_path):

@@ -25,8 +25,10 @@ from typing import Any
 from mintage.corpus.collect.collect import Fetch
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Refused, Request
-from mintage.corpus.document import DatePrecision, Document
-from mintage.corpus.extract.figures import EXACT, form_of
+from mintage.corpus.document import CHAT, DatePrecision, Document
+from mintage.corpus.extract.figures import EXACT, chosen, form_of
+from mintage.corpus.extract.price_questions import Month
+from mintage.corpus.extract.series_questions import Value
 from mintage.corpus.sources.crypto.bars_text import Day, month_text
 from mintage.corpus.sources.crypto.settings import CryptoSource, months
 from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, file_name, load_json
@@ -175,6 +177,7 @@ def month_documents(
     """
     known: dict[datetime, Bar] = {}
     previous: Document | None = None
+    questions: list[Document] = []
     month = answers[0].note["month"]
     for answer in answers:
         bars: dict[datetime, Bar] = {}
@@ -190,6 +193,9 @@ def month_documents(
             release = answer.moment, "bound"
         previous = month_document(settings, pair, month, bars, answer, release, previous)
         yield previous
+        if settings.questions and not questions:
+            questions = list(question_documents(settings, pair, month, bars, answer))
+            yield from questions
         known = bars
 
 
@@ -258,6 +264,42 @@ def month_document(
         licence=LICENCE,
         use=settings.use,
     )
+
+
+def question_documents(
+    settings: CryptoSource, pair: str, month: str, bars: Mapping[datetime, Bar], answer: Answer
+) -> Iterator[Document]:
+    """Questions about a month's closes, of a month whose bars are all there."""
+    days = days_of([bars[start] for start in sorted(bars)])
+    if max(days).day != month_period(month).end or len(days) < max(days).day.day:
+        return
+    closes = [close_of(day) for day in days]
+    about = Month(f"{pair} on Binance", pair.partition("/")[2], month, closes)
+    for question in about.questions():
+        identity = f"binance/{pair}/{settings.interval}/{month}/{question.kind}"
+        asked = chosen(identity, question.templates).format(**question.slots)
+        yield Document.make(
+            source=f"{settings.name}_questions",
+            native_id=identity,
+            kind=CHAT,
+            title=question.kind,
+            text=question.chat(about.context(identity), asked),
+            available_at=max(bar.end for bar in bars.values()),
+            date_precision="second",
+            period_end=max(days).day,
+            entities=[("binance", pair.replace("/", "")), *question.entities],
+            url=answer.url,
+            raw_sha256=answer.sha256,
+            raw_file=file_name(answer),
+            licence=LICENCE,
+            use=settings.use,
+        )
+
+
+def close_of(day: Day) -> Value:
+    """A day's close, for a question."""
+    label = day.day.isoformat()
+    return Value(Decimal(format(day.close.normalize(EXACT), "f")), label, f"on {label}")
 
 
 def days_of(bars: list[Bar]) -> list[Day]:

@@ -16,7 +16,8 @@ from mintage.corpus.document import Document
 from mintage.corpus.sources.crypto.daily import daily_point
 from mintage.corpus.sources.crypto.settings import CryptoSource
 from mintage.corpus.sources.macro.answers import answers_of, each_row, load_json, one_line, refusing
-from mintage.corpus.sources.macro.series import Point, documents, first_seen
+from mintage.corpus.sources.macro.questions import documents
+from mintage.corpus.sources.macro.series import Point, first_seen
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
 
@@ -59,7 +60,7 @@ def read(settings: CryptoSource, raw: RawStore, report: SourceReport) -> Iterato
             title = f"Bitcoin chain: {head['name']}"
             series = Series("blockchain", chart.name, PROVIDER, title, head["unit"], "daily")
             readings = first_seen(series, [point for _, point in rows], chart.final_after_days)
-            yield from documents(readings, settings.name, LICENCE, settings.use)
+            yield from documents(readings, settings.name, LICENCE, settings.use, settings.questions)
 
 
 def point_of(settings: CryptoSource, head: object, row: Mapping[str, Any], answer: Answer) -> Point | None:

@@ -18,7 +18,8 @@ from mintage.corpus.document import Document, Use
 from mintage.corpus.sources.crypto.daily import daily_point
 from mintage.corpus.sources.crypto.settings import CryptoSource
 from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json, refusing
-from mintage.corpus.sources.macro.series import Point, documents, first_seen
+from mintage.corpus.sources.macro.questions import documents
+from mintage.corpus.sources.macro.series import Point, first_seen
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
 
@@ -68,7 +69,9 @@ def read(settings: CryptoSource, raw: RawStore, report: SourceReport) -> Iterato
             title = f"{words} of {coin} in {currency.upper()}"
             series = Series("coingecko", f"{coin}/{name}", PROVIDER, title, currency.upper(), "daily")
             points = [point for of, point in rows if of == name]
-            yield from documents(first_seen(series, points, None), settings.name, LICENCE, use)
+            yield from documents(
+                first_seen(series, points, None), settings.name, LICENCE, use, settings.questions
+            )
 
 
 def point_of(

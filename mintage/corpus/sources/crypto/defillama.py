@@ -29,7 +29,8 @@ from mintage.corpus.sources.macro.answers import (
     reason,
     refusing,
 )
-from mintage.corpus.sources.macro.series import Point, documents, first_seen
+from mintage.corpus.sources.macro.questions import documents
+from mintage.corpus.sources.macro.series import Point, first_seen
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
 
@@ -77,7 +78,7 @@ def read(settings: CryptoSource, raw: RawStore, report: SourceReport) -> Iterato
             title = f"Total value locked in {rows[-1][0]}"
             series = Series("defillama", f"{protocol}/tvl", PROVIDER, title, "USD", "daily")
             readings = first_seen(series, [point for _, point in rows], None)
-            yield from documents(readings, settings.name, LICENCE, settings.use)
+            yield from documents(readings, settings.name, LICENCE, settings.use, settings.questions)
 
 
 def point_of(settings: CryptoSource, content: object, row: Mapping[str, Any], answer: Answer) -> Point | None:

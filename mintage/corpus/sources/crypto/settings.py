@@ -53,7 +53,8 @@ class CryptoSource:
     `pairs` of Binance's spot market (BTC/USDT), month by month from bars of `interval`; `charts` of
     blockchain.info about Bitcoin's chain; `protocols` by DefiLlama's name (aave-v3); `coingecko`. `contact`
     is an address that the hosts may write to, sent in the User-Agent. The hosts publish terms of use and no
-    licences, so `use` is yours to decide after reading them.
+    licences, so `use` is yours to decide after reading them. `questions` adds questions with exact answers
+    about closes and daily values (the source `NAME_questions`).
     """
 
     name: str = "crypto"
@@ -66,6 +67,7 @@ class CryptoSource:
     protocols: tuple[str, ...] = ()
     coingecko: CoinGecko = field(default_factory=CoinGecko)
     use: Literal["ship", "local", "evaluate", "none"] = "local"
+    questions: bool = False
 
     def __post_init__(self) -> None:
         for month in (self.first_month, self.last_month or self.first_month):

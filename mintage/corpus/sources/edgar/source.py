@@ -182,11 +182,7 @@ def asked_for(settings: EdgarSource, form: str, filed: date) -> bool:
 def parse(settings: EdgarSource, raw: RawStore, report: SourceReport) -> Iterator[Document]:
     """The documents of the stored answers: filings by accession number, then figures by company."""
     ciks = companies_of(settings, raw)
-    tickers = {
-        found[1]: listing.tickers_of(raw.body(answer))
-        for url, answer in raw.newest.items()
-        if (found := listing.SUBMISSIONS.fullmatch(url)) and "-submissions-" not in url
-    }
+    tickers = tickers_by_cik(raw)
     filings: dict[str, Answer] = {}
     for url in sorted(raw.newest):
         if (found := listing.FILING.fullmatch(url)) and found[2] not in filings:
@@ -207,7 +203,19 @@ def parse(settings: EdgarSource, raw: RawStore, report: SourceReport) -> Iterato
         if empty:
             report.bad(answer.url, 0, f"a {submission.form} without text")
     if settings.figures:
-        yield from figure_documents(settings, raw, ciks, report)
+        yield from figure_documents(settings, raw, ciks, tickers, report)
+
+
+def tickers_by_cik(raw: RawStore) -> dict[str, list[str]]:
+    """The tickers of companies: those that the stored indexes name, else those of the SEC's stored list."""
+    tickers: dict[str, list[str]] = {}
+    stored = raw.newest.get(listing.TICKERS)
+    for ticker, (cik, _) in (listing.read_tickers(raw.body(stored)) if stored else {}).items():
+        tickers.setdefault(cik, []).append(ticker)
+    for url, answer in raw.newest.items():
+        if (found := listing.SUBMISSIONS.fullmatch(url)) and "-submissions-" not in url:
+            tickers[found[1]] = listing.tickers_of(raw.body(answer))
+    return tickers
 
 
 def companies_of(settings: EdgarSource, raw: RawStore) -> set[str] | None:
@@ -238,7 +246,7 @@ def filing_documents(
     for each exhibit."""
     available_at, precision = became_public(submission.accepted, max(submission.public, submission.filed))
     entities = [("cik", filer.cik) for filer in submission.filers]
-    entities += [("ticker", name) for filer in submission.filers for name in tickers.get(filer.cik, [])[:1]]
+    entities += [("ticker", name) for filer in submission.filers for name in tickers.get(filer.cik, [])]
     form = submission.form
     subject = f"{submission.filers[0].name} {form}" if submission.filers else form
     if submission.period is not None:
@@ -279,10 +287,15 @@ def filing_documents(
 
 
 def figure_documents(
-    settings: EdgarSource, raw: RawStore, ciks: set[str] | None, report: SourceReport
+    settings: EdgarSource,
+    raw: RawStore,
+    ciks: set[str] | None,
+    tickers: dict[str, list[str]],
+    report: SourceReport,
 ) -> Iterator[Document]:
     """What is made of the stored companyfacts of the companies named: facts, and questions about them."""
     from mintage.corpus.extract import companyfacts, question_answers
+    from mintage.corpus.extract.vintages import Answer as FactsAnswer
     from mintage.corpus.extract.vintages import FormerName
 
     writers = []
@@ -296,21 +309,20 @@ def figure_documents(
         if found is None or (ciks is not None and found[1] not in ciks):
             continue
         answer = raw.newest[url]
-        body = raw.body(answer)
         index = raw.newest.get(listing.submissions_url(found[1]))
         former = listing.former_names(raw.body(index)) if index else []
+        facts = FactsAnswer(
+            raw.body(answer),
+            url,
+            answer.sha256,
+            settings.licence,
+            settings.use,
+            acceptances_of(found[1], raw),
+            [FormerName(*name) for name in former],
+            tickers.get(found[1], []),
+        )
         for write, source, counted in writers:
-            yield from write(
-                body,
-                source=source,
-                licence=settings.licence,
-                use=settings.use,
-                raw_sha256=answer.sha256,
-                url=url,
-                acceptance=acceptances_of(found[1], raw),
-                former_names=[FormerName(*name) for name in former],
-                report=counted,
-            )
+            yield from write(facts, source, counted)
 
 
 def acceptances_of(cik: str, raw: RawStore) -> dict[str, datetime]:

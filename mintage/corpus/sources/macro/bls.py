@@ -18,7 +18,8 @@ from mintage.corpus.collect.transport import Request
 from mintage.corpus.document import Document
 from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json, one_line, refusing
 from mintage.corpus.sources.macro.periods import Frequency, part_of_year
-from mintage.corpus.sources.macro.series import Point, documents, first_seen, refuse_future, retrieval
+from mintage.corpus.sources.macro.questions import documents
+from mintage.corpus.sources.macro.series import Point, first_seen, refuse_future, retrieval
 from mintage.corpus.sources.macro.settings import BlsSeries, MacroSource, in_years
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
@@ -82,7 +83,7 @@ def read(settings: MacroSource, raw: RawStore, report: SourceReport) -> Iterator
         if rows:
             series = described(named, *rows[0])
             readings = first_seen(series, [point for _, point in rows], named.final_after_days)
-            yield from documents(readings, settings.name, LICENCE, "ship")
+            yield from documents(readings, settings.name, LICENCE, "ship", settings.questions)
 
 
 def values_of(body: bytes) -> tuple[Mapping[str, Any], list[Any]]:

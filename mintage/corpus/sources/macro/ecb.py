@@ -21,10 +21,10 @@ from mintage.corpus.document import Document
 from mintage.corpus.extract.figures import unit_words
 from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, one_line, refusing
 from mintage.corpus.sources.macro.periods import read_period
+from mintage.corpus.sources.macro.questions import documents
 from mintage.corpus.sources.macro.series import (
     Reading,
     day_release,
-    documents,
     earlier,
     refuse_future,
     retrieval,
@@ -96,7 +96,9 @@ def read(settings: MacroSource, raw: RawStore, report: SourceReport) -> Iterator
     for named in settings.ecb:
         answers = answers_of(raw, provider="ecb", series=f"{named.flow}.{named.key}")
         rows = each_row(raw, answers, rows_of, partial(reading_of, settings, named), report)
-        yield from documents((reading for _, reading in rows), settings.name, LICENCE, "local")
+        yield from documents(
+            (reading for _, reading in rows), settings.name, LICENCE, "local", settings.questions
+        )
 
 
 def reading_of(

@@ -34,7 +34,8 @@ from mintage.corpus.sources.macro.answers import (
     refusing,
 )
 from mintage.corpus.sources.macro.periods import Frequency, starting
-from mintage.corpus.sources.macro.series import Reading, day_release, documents, refuse_future
+from mintage.corpus.sources.macro.questions import documents
+from mintage.corpus.sources.macro.series import Reading, day_release, refuse_future
 from mintage.corpus.sources.macro.settings import MacroSource, in_years
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
@@ -152,7 +153,9 @@ def read(settings: MacroSource, raw: RawStore, report: SourceReport) -> Iterator
             continue
         answers = answers_of(raw, provider="fred", series=name, kind="observations")
         rows = each_row(raw, answers, rows_of, partial(reading_of, settings, described), report)
-        yield from documents((reading for _, reading in rows), settings.name, LICENCE, use)
+        yield from documents(
+            (reading for _, reading in rows), settings.name, LICENCE, use, settings.questions
+        )
 
 
 def descriptions(raw: RawStore, name: str, report: SourceReport) -> list[tuple[date, Series]]:

@@ -108,7 +108,8 @@ class MacroSource:
     """Macroeconomic time series as dated vintages, asked of the providers whose series are named.
 
     `contact` is an address that the providers may write to, sent in the User-Agent. Figures from `first_year`
-    to `last_year` (both included; without one, to the present) are asked for.
+    to `last_year` (both included; without one, to the present) are asked for. `questions` adds questions with
+    exact answers about the values of each release (the source `NAME_questions`).
     """
 
     name: str = "macro"
@@ -120,6 +121,7 @@ class MacroSource:
     world_bank: tuple[WorldBankIndicator, ...] = ()
     ecb: tuple[EcbSeries, ...] = ()
     fred: FredSeries = field(default_factory=FredSeries)
+    questions: bool = False
 
     def __post_init__(self) -> None:
         if self.last_year is not None and self.last_year < self.first_year:

@@ -25,7 +25,8 @@ from mintage.corpus.sources.macro.answers import (
     refusing,
 )
 from mintage.corpus.sources.macro.periods import read_period, starting
-from mintage.corpus.sources.macro.series import Point, documents, first_seen, refuse_future, retrieval
+from mintage.corpus.sources.macro.questions import documents
+from mintage.corpus.sources.macro.series import Point, first_seen, refuse_future, retrieval
 from mintage.corpus.sources.macro.settings import MacroSource, TreasuryTable, in_years
 from mintage.corpus.sources.macro.text import Series
 from mintage.corpus.sources.report import SourceReport
@@ -114,7 +115,7 @@ def read(settings: MacroSource, raw: RawStore, report: SourceReport) -> Iterator
         for labels in sorted(found):
             series = described(table, meta, labels)
             readings = first_seen(series, found[labels], table.final_after_days)
-            yield from documents(readings, settings.name, LICENCE, "ship")
+            yield from documents(readings, settings.name, LICENCE, "ship", settings.questions)
 
 
 def point_of(

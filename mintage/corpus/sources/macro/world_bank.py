@@ -18,11 +18,11 @@ from mintage.corpus.collect.transport import Refused, Request
 from mintage.corpus.document import Document
 from mintage.corpus.sources.macro.answers import answers_of, each_row, exact, load_json, one_line, refusing
 from mintage.corpus.sources.macro.periods import read_period
+from mintage.corpus.sources.macro.questions import documents
 from mintage.corpus.sources.macro.series import (
     Point,
     Release,
     day_release,
-    documents,
     earlier,
     first_seen,
     refuse_future,
@@ -102,7 +102,7 @@ def read(settings: MacroSource, raw: RawStore, report: SourceReport) -> Iterator
                 frequency,
             )
             readings = first_seen(series, found[country], indicator.final_after_days)
-            yield from documents(readings, settings.name, LICENCE, "ship")
+            yield from documents(readings, settings.name, LICENCE, "ship", settings.questions)
 
 
 def point_of(

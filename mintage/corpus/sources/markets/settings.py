@@ -78,6 +78,8 @@ class MarketsSource:
     summaries to write; `since_listing` adds the performance since the first bar at the end of each year.
     `licence` and `use` are yours to state for the files at hand.
 
+    `questions` adds questions with exact answers about each month's closes (the source `NAME_questions`).
+
     `yfinance`, in place of `path`, has `mintage collect` ask Yahoo for the universe's symbols by that
     package. It is unofficial, for personal use under Yahoo's terms, and so cannot go with `use: ship`; a
     symbol that is there already is asked for again by `collect`, and the newest answer is read.
@@ -94,6 +96,7 @@ class MarketsSource:
     universe: str | None = None
     periods: tuple[Literal["month", "quarter", "year"], ...] = ("month", "quarter", "year")
     since_listing: bool = True
+    questions: bool = False
     yfinance: bool = False
 
     def __post_init__(self) -> None:

@@ -9,10 +9,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from mintage.corpus.document import Document
+from mintage.corpus.document import CHAT, Document
+from mintage.corpus.extract.figures import chosen
+from mintage.corpus.extract.price_questions import Month, Split
+from mintage.corpus.extract.questions import Question
+from mintage.corpus.extract.series_questions import Value
 from mintage.corpus.sources.files import FilesSource, find_files
-from mintage.corpus.sources.markets.bars import Bars, FileBar, as_traded, daily_close, read_file
-from mintage.corpus.sources.markets.periods import Summary, periods, returns, since_first, summary
+from mintage.corpus.sources.markets.bars import (
+    Bars,
+    FileBar,
+    as_traded,
+    daily_close,
+    read_file,
+    round_half_even,
+)
+from mintage.corpus.sources.markets.periods import Period, Summary, periods, returns, since_first, summary
 from mintage.corpus.sources.markets.quality import WEEK_DAYS, findings
 from mintage.corpus.sources.markets.sectors import Sectors, SectorTable
 from mintage.corpus.sources.markets.settings import Columns, Market, MarketsSource
@@ -171,6 +182,9 @@ def documents(
         if settings.since_listing:
             for period in periods(symbol.bars, "year", listed):
                 yield from since_documents(settings, symbol, period.last)
+        if settings.questions:
+            for period in periods(symbol.bars, "month", listed):
+                yield from question_documents(settings, symbol, period)
     for table in sectors.tables():
         yield sector_document(settings, table)
 
@@ -192,19 +206,25 @@ def complete_at(symbol: SymbolBars, index: int) -> datetime:
 
 
 def document(
-    settings: MarketsSource, symbol: SymbolBars, identity: str, title: str, text: str, last: int
+    settings: MarketsSource,
+    symbol: SymbolBars,
+    identity: str,
+    title: str,
+    text: str,
+    last: int,
+    question: Question | None = None,
 ) -> Document:
-    """A document of a symbol that became known with bar `last`."""
+    """A document of a symbol (a chat if it is a question) that became known with bar `last`."""
     return Document.make(
-        source=settings.name,
+        source=f"{settings.name}_questions" if question else settings.name,
         native_id=identity,
-        kind="market",
+        kind=CHAT if question else "market",
         title=title,
         text=text,
         available_at=complete_at(symbol, last),
         date_precision="minute",
         period_end=symbol.bars.times[last].date(),
-        entities=[("ticker", symbol.listing.symbol)],
+        entities=[("ticker", symbol.listing.symbol), *(question.entities if question else [])],
         url=symbol.url,
         raw_sha256=symbol.raw.sha256,
         raw_file=symbol.raw.file,
@@ -219,6 +239,26 @@ def summary_document(settings: MarketsSource, symbol: SymbolBars, each: Summary)
     text = summary_text(identity, symbol.listing, symbol.bars, each, settings.price_places)
     title = f"{symbol.listing.label}, {each.period.label}: {TITLES[each.period.kind]}"
     return document(settings, symbol, identity, title, text, each.period.last)
+
+
+def question_documents(settings: MarketsSource, symbol: SymbolBars, period: Period) -> Iterator[Document]:
+    """Questions about a month's closes, as they were traded, and the last close before it."""
+    bars, listing = symbol.bars, symbol.listing
+    closes = []
+    for index in range(max(0, period.first - 1), period.last + 1):
+        day = bars.times[index].date().isoformat()
+        closes.append(Value(round_half_even(bars.close[index], settings.price_places), day, f"on {day}"))
+    splits = [
+        Split(split.time.date().isoformat(), split.amount)
+        for split in bars.splits
+        if bars.times[max(0, period.first - 1)] < split.time <= bars.times[period.last]
+    ]
+    month = Month(listing.label, listing.market.currency or "", period.label, closes, splits)
+    for question in month.questions():
+        identity = f"{listing.symbol}/{period.label}/{question.kind}"
+        asked = chosen(identity, question.templates).format(**question.slots)
+        text = question.chat(month.context(identity), asked)
+        yield document(settings, symbol, identity, question.kind, text, period.last, question)
 
 
 def since_documents(settings: MarketsSource, symbol: SymbolBars, last: int) -> Iterator[Document]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mintage.corpus.sources.markets.bars import Price
 from mintage.corpus.sources.patterns.indicators import windows
 from mintage.corpus.sources.patterns.series import Point, Reading, Series
 
@@ -156,24 +157,20 @@ def sweeps(state: Structure, bar: int, high: float, low: float, close: float) ->
     """The sweeps of a bar: of the highest swing high, and of the lowest swing low, that it traded beyond and
     closed inside."""
     readings: list[Reading] = []
-    above = [each for each in state.highs if close < each.price < high and each not in state.swept]
-    if above:
-        state.swept.update(above)
-        swept = max(above, key=lambda each: each.price)
-        points = (
-            Point("level", swept.bar, "high"),
-            Point("extreme", bar, "high"),
-            Point("close", bar, "close"),
-        )
-        readings.append(Reading("liquidity_sweep_high", bar, points))
-    below = [each for each in state.lows if low < each.price < close and each not in state.swept]
-    if below:
-        state.swept.update(below)
-        swept = min(below, key=lambda each: each.price)
-        points = (
-            Point("level", swept.bar, "low"),
-            Point("extreme", bar, "low"),
-            Point("close", bar, "close"),
-        )
-        readings.append(Reading("liquidity_sweep_low", bar, points))
+    sides: tuple[tuple[list[Swing], float, Price, str], ...] = (
+        (state.highs, high, "high", "liquidity_sweep_high"),
+        (state.lows, low, "low", "liquidity_sweep_low"),
+    )
+    for levels, extreme, side, kind in sides:
+        inside, outside = sorted((close, extreme))
+        swept = [each for each in levels if inside < each.price < outside and each not in state.swept]
+        if swept:
+            state.swept.update(swept)
+            farthest = max(swept, key=lambda each: abs(each.price - close))
+            points = (
+                Point("level", farthest.bar, side),
+                Point("extreme", bar, side),
+                Point("close", bar, "close"),
+            )
+            readings.append(Reading(kind, bar, points))
     return readings

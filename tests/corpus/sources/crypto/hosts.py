@@ -1,24 +1,22 @@
-"""A host that answers from a table of URLs, and a source collected from it and parsed."""
+"""Hosts of crypto-currencies' data."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from mintage.corpus.collect.collect import Account, Fetch, collect
-from mintage.corpus.collect.raw import RawStore
-from mintage.corpus.collect.transport import Refused, Request, Response
+from mintage.corpus.collect.collect import Fetch
+from mintage.corpus.collect.transport import Request
 from mintage.corpus.document import Document
-from mintage.corpus.sources.crypto import binance, blockchain, coingecko, defillama
+from mintage.corpus.sources.crypto import binance, blockchain, coingecko, defillama, source
 from mintage.corpus.sources.crypto.settings import CryptoSource
-from mintage.corpus.sources.crypto.source import parse
 from mintage.corpus.sources.report import SourceReport
+from tests.corpus.sources.stored import Store, TableHost
 
 RESPONSES = Path(__file__).parent / "responses"
 NOW = datetime(2025, 2, 11, 10, 30, tzinfo=UTC)
@@ -27,11 +25,6 @@ NOW = datetime(2025, 2, 11, 10, 30, tzinfo=UTC)
 def response(name: str) -> bytes:
     """A response file."""
     return (RESPONSES / name).read_bytes()
-
-
-def as_json(content: object) -> bytes:
-    """JSON as a host sends it."""
-    return json.dumps(content).encode()
 
 
 def archive(name: str, table: bytes | None = None) -> dict[str, bytes]:
@@ -45,39 +38,23 @@ def archive(name: str, table: bytes | None = None) -> dict[str, bytes]:
 
 
 @dataclass
-class Host:
-    """Answers a URL by the first key that stands in it; `asked` are the requests as they came."""
+class Host(TableHost):
+    """A host on the day of the response files."""
 
-    bodies: dict[str, bytes]
     now: datetime = NOW
-    asked: list[Request] = field(default_factory=list)
-
-    def get(self, request: Request, headers: Mapping[str, str]) -> Response:
-        self.asked.append(request)
-        for part, body in self.bodies.items():
-            if part in request.url:
-                return Response(request.url, 200, {}, body, self.now)
-        raise Refused(request.url, "HTTP 404")
 
 
-@dataclass
-class Collected:
-    """A raw store that collections go into, one after the other, each on its host's day."""
+class Collected(Store):
+    """What the crypto source collected; it asks as it does on the day of the host."""
 
-    raw: RawStore
+    def requests(self, settings: CryptoSource, fetch: Fetch, host: Host) -> Iterator[Request]:
+        yield from binance.requests(settings, fetch, host.now.date())
+        yield from blockchain.requests(settings)
+        yield from defillama.requests(settings)
+        yield from coingecko.requests(settings, fetch)
 
-    def collect(self, settings: CryptoSource, host: Host) -> Account:
-        def discover(settings: CryptoSource, fetch: Fetch):  # as the source's, but on the day of the host
-            yield from binance.requests(settings, fetch, host.now.date())
-            yield from blockchain.requests(settings)
-            yield from defillama.requests(settings)
-            yield from coingecko.requests(settings, fetch)
-
-        return collect(discover, settings, self.raw, host)
-
-    def documents(self, settings: CryptoSource) -> tuple[list[Document], SourceReport]:
-        report = SourceReport()
-        return list(parse(settings, RawStore(self.raw.directory), report)), report
+    def parse(self, settings: CryptoSource, report: SourceReport) -> Iterator[Document]:
+        return source.parse(settings, self.raw, report)
 
 
 def bar_days(name: str) -> dict[date, list[str]]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,10 @@ from mintage.corpus.sources.crypto.bars_text import Day, month_text
 from mintage.corpus.sources.crypto.settings import CoinGecko, CryptoSource, OnChainChart, months
 from mintage.corpus.sources.macro.answers import refusing
 from mintage.corpus.sources.macro.periods import part_of_year
+from tests.corpus.extract.programs import result_of
+from tests.corpus.sources.stored import as_json
 
-from .hosts import NOW, Collected, Host, archive, as_json, bar_days, response
+from .hosts import NOW, Collected, Host, archive, bar_days, response
 
 BITCOIN = CryptoSource(pairs=("BTC/USDT",), first_month="2024-12", last_month="2025-02")
 ARCHIVES = {**archive("BTCUSDT-1d-2024-12"), **archive("BTCUSDT-1d-2025-01")}
@@ -95,6 +99,24 @@ def test_a_damaged_archive_is_refused_and_the_bars_are_had_from_the_api_later(st
     account = store.collect(settings, Host(bodies))
     assert account.refused == 1 and "checksum" in account.refusals[0]
     assert store.documents(settings)[0] == []
+
+
+def test_questions_are_asked_of_whole_months_and_their_programs_give_the_answers(store: Collected) -> None:
+    settings = replace(BITCOIN, questions=True)
+    store.collect(settings, Host({**ARCHIVES, **KLINES}))
+    documents, _ = store.documents(settings)
+    asked = [document for document in documents if document.source == "crypto_questions"]
+    assert {document.native_id.split("/")[4] for document in asked} <= {"2024-12", "2025-01"}
+    rows = bar_days("BTCUSDT-1d-2024-12.csv")
+    closes = {Decimal(row[4]) for row in rows.values()}
+    december = {one.title: dict(one.entities) for one in asked if one.period_end == date(2024, 12, 31)}
+    assert set(december) == {"return", "highest_close"}
+    for about in december.values():
+        result, operands = result_of(about["program"])
+        assert set(operands) <= closes | {Decimal(100)}
+        assert Fraction(about["answer"].split()[0].replace(",", "")) == result
+    assert december["highest_close"]["answer"] == f"{max(closes).normalize():,f} USDT"
+    assert len(documents) - len(asked) == 3
 
 
 def test_a_month_without_an_archive_comes_from_the_api_and_grows(store: Collected) -> None:

@@ -137,7 +137,7 @@ def test_the_filings_of_a_ticker_come_with_continuation_files_and_amendments(tmp
     assert one.available_at == one.published_at == datetime(2024, 2, 1, 15, 15, tzinfo=UTC)
     assert one.date_precision == "second"
     assert one.period_end == date(2023, 12, 31)
-    assert one.entities == (("cik", ACME), ("ticker", "ACME"))
+    assert one.entities == (("cik", ACME), ("ticker", "ACME"), ("ticker", "ACME-P"))
     assert one.url == listing.filing_url(ACME, A1)
     assert one.raw_file == f"{A1}.txt"
     assert one.raw_sha256 == RawStore(tmp_path).newest[one.url].sha256

@@ -1,22 +1,21 @@
-"""A host that answers from a table of URLs, and a source collected from it and parsed."""
+"""Hosts of macroeconomic series, and a reader of the texts that are made of their answers."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from mintage.corpus.collect.collect import Account, collect
-from mintage.corpus.collect.raw import RawStore
-from mintage.corpus.collect.transport import Refused, Request, Response
+from mintage.corpus.collect.collect import Fetch
+from mintage.corpus.collect.transport import Request
 from mintage.corpus.document import Document
+from mintage.corpus.sources.macro import source
 from mintage.corpus.sources.macro.settings import MacroSource
-from mintage.corpus.sources.macro.source import discover, parse
 from mintage.corpus.sources.report import SourceReport
+from tests.corpus.sources.stored import Store, TableHost
 
 RESPONSES = Path(__file__).parent / "responses"
 NOON = datetime(2024, 4, 15, 12, tzinfo=UTC)
@@ -28,38 +27,20 @@ def response(name: str) -> bytes:
 
 
 @dataclass
-class Host:
-    """Answers a URL by the first key that stands in it; `asked` are the requests as they came."""
+class Host(TableHost):
+    """A host on the day of the response files."""
 
-    bodies: dict[str, bytes]
     now: datetime = NOON
-    asked: list[Request] = field(default_factory=list)
-
-    def get(self, request: Request, headers: Mapping[str, str]) -> Response:
-        self.asked.append(request)
-        for part, body in self.bodies.items():
-            if part in request.url:
-                return Response(request.url, 200, {}, body, self.now)
-        raise Refused(request.url, "HTTP 404")
 
 
-@dataclass
-class Collected:
-    """A raw store that collections go into, one after the other."""
+class Collected(Store):
+    """What the macro source collected."""
 
-    raw: RawStore
+    def requests(self, settings: MacroSource, fetch: Fetch, host: Host) -> Iterator[Request]:
+        return source.discover(settings, fetch)
 
-    def collect(self, settings: MacroSource, host: Host) -> Account:
-        return collect(discover, settings, self.raw, host)
-
-    def documents(self, settings: MacroSource) -> tuple[list[Document], SourceReport]:
-        report = SourceReport()
-        return list(parse(settings, RawStore(self.raw.directory), report)), report
-
-
-def as_json(content: object) -> bytes:
-    """JSON as a host sends it."""
-    return json.dumps(content).encode()
+    def parse(self, settings: MacroSource, report: SourceReport) -> Iterator[Document]:
+        return source.parse(settings, self.raw, report)
 
 
 VALUE = r"(-?\d[\d,]*(?:\.\d+)?)"

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mintage.corpus.collect.raw import RawStore
-from mintage.corpus.collect.transport import Response
 from mintage.corpus.sources.macro import bls, ecb, fred, treasury, world_bank
 from mintage.corpus.sources.macro.answers import refusing
 from mintage.corpus.sources.macro.settings import (
@@ -23,18 +18,10 @@ from mintage.corpus.sources.macro.settings import (
     TreasuryTable,
     WorldBankIndicator,
 )
+from tests.corpus.sources.stored import JSON, as_json, providers_beside_a_broken_answer
 
-from .hosts import NOON, Collected, as_json, response
+from .hosts import NOON, Collected, response
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(10**6), 10**6)
-    | st.floats(allow_nan=False)
-    | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=4,
-)
 TABLE = TreasuryTable("v2/accounting/od/rates", "avg_interest_rate_amt", "monthly", ("security_desc",))
 SETTINGS = MacroSource(
     first_year=2000,
@@ -53,39 +40,12 @@ STORED = [
 ]
 
 
-def places(content: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where the values of a JSON document stand."""
-    found = [at] if at else []
-    if isinstance(content, dict | list):
-        for key in content if isinstance(content, dict) else range(len(content)):
-            found += places(content[key], (*at, key))
-    return found
-
-
-def replaced(content: Any, at: tuple[Any, ...], value: Any) -> Any:
-    """The document with another value at a place."""
-    inner = content
-    for key in at[:-1]:
-        inner = inner[key]
-    inner[at[-1]] = value
-    return content
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.DataObject) -> None:
-    broken = data.draw(st.sampled_from(range(len(STORED))))
-    with tempfile.TemporaryDirectory() as folder:
-        store = Collected(RawStore(Path(folder)))
-        for number, (name, note) in enumerate(STORED):
-            content = json.loads(response(name))
-            if number == broken:
-                content = replaced(content, data.draw(st.sampled_from(places(content))), data.draw(JSON))
-            store.raw.add(Response(f"https://host/{name}", 200, {}, as_json(content), NOON), note)
-        documents, _ = store.documents(SETTINGS)
-    whole = {note["provider"] for number, (_, note) in enumerate(STORED) if number != broken}
-    spoiled = STORED[broken][1]["provider"]
-    assert {document.native_id.partition("/")[0] for document in documents} >= whole - {spoiled}
+    answers = [(response(name), note) for name, note in STORED]
+    found, whole, spoiled = providers_beside_a_broken_answer(data, answers, Collected, SETTINGS, NOON)
+    assert found >= whole - {spoiled}  # a provider of two answers
 
 
 @settings(max_examples=40, deadline=None)

@@ -25,8 +25,9 @@ from mintage.corpus.sources.macro.settings import (
     TreasuryTable,
     WorldBankIndicator,
 )
+from tests.corpus.sources.stored import as_json
 
-from .hosts import Collected, Host, as_json, figures_in, response
+from .hosts import Collected, Host, figures_in, response
 
 CPI = BlsSeries(
     "CUUR0000SA0", "Consumer prices of all urban consumers, all items", "index points (1982-84 = 100)"

@@ -20,8 +20,9 @@ from mintage.corpus.sources.macro.periods import Period, between, part_of_year, 
 from mintage.corpus.sources.macro.series import Reading, Release, documents
 from mintage.corpus.sources.macro.settings import MacroSource, WorldBankIndicator
 from mintage.corpus.sources.macro.text import Row, Series, page_text
+from tests.corpus.sources.stored import as_json
 
-from .hosts import Collected, Host, as_json, figures_in
+from .hosts import Collected, Host, figures_in
 
 SERIES = Series("test", "X1", "A provider", "A title", "percent", "monthly", "seasonally adjusted")
 FIGURES = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**18), max_value=10**18).map(
