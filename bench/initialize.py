@@ -65,7 +65,7 @@ TARGET = ModelConfig(
 )  # fmt: skip
 BASE_RUNS = ((1800, 4e-3), (700, 2e-3))  # steps and rate, one after the other
 FRESH_RATES = (1e-3, 2e-3)
-CUT_RATES = (1.5e-3, 3e-3)
+CUT_RATES = (1e-3, 2e-3)
 FRACTIONS = (3, 4, 6, 12)  # N over these
 Start = tuple[Transformer, Callable[[int], None]]  # a model, and what is done before each of its steps
 EASED = 0.3  # of the steps, over which positions fade and RoPE comes

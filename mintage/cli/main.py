@@ -12,6 +12,7 @@ from mintage.cli import (
     corpus,
     doctor,
     download,
+    estimate,
     quickstart,
     refine,
     serve,
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (quickstart, stages, collect, corpus, download, show, verify, chat, serve, doctor):
+for verb in (quickstart, stages, collect, corpus, download, estimate, show, verify, chat, serve, doctor):
     verb.register(app)
 refine.register(corpus.app)
 

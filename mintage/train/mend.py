@@ -1,0 +1,91 @@
+"""What to change where a run does not fit into a device's memory, cheapest first, in the run's numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mintage.model.config import ModelConfig
+from mintage.train.estimate import Phase, fullest_phase, needed
+from mintage.train.hardware import GIBIBYTE, MEBIBYTE, Machine
+from mintage.train.settings import TrainSettings
+
+MOST = 64  # devices that are thought of
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A phase with the little that memory depends on."""
+
+    steps: int
+    context: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """Another way to run the same thing, and its name in words."""
+
+    words: str
+    settings: TrainSettings
+    phases: Sequence[Phase]
+    machine: Machine
+
+
+def mend(config: ModelConfig, settings: TrainSettings, phases: Sequence[Phase], machine: Machine) -> str:
+    """One sentence: what does not fit, and the first change that does; empty where the run fits.
+
+    Example: "does not fit in 24.0 GiB: needs 31.2 GiB, most of all in the loss; with micro_batch 4: 18.1 GiB"
+    """
+    _, held = fullest_phase(config, settings, phases, machine)
+    before = needed(held, machine)
+    if before <= machine.device.memory:
+        return ""
+    problem = (
+        f"does not fit in {gib(machine.device.memory)}: needs {gib(before)}, most of all in {held.moment}"
+    )
+    least = before
+    for change in changes(settings, phases, machine):
+        _, held = fullest_phase(config, change.settings, change.phases, change.machine)
+        after = needed(held, change.machine)
+        if after <= machine.device.memory:
+            return f"{problem}; with {change.words}: {gib(after)}"
+        least = min(least, after)
+    return (
+        f"{problem}; no setting makes it fit (the least is {gib(least)}): take a smaller model, or devices "
+        "with more memory"
+    )
+
+
+def changes(settings: TrainSettings, phases: Sequence[Phase], machine: Machine) -> Iterator[Change]:
+    """What can be changed, cheapest first: smaller micro-batches (the same arithmetic in smaller products),
+    AdamW in place of Muon, whose update takes more memory, more devices, among which the state is cut, and
+    half the context."""
+    largest = max(-(-phase.batch // machine.count) for phase in phases)
+    micro_batch = min(settings.micro_batch or largest, largest)
+    smaller = []
+    while micro_batch > 1:
+        micro_batch //= 2
+        changed = dataclasses.replace(settings, micro_batch=micro_batch)
+        smaller.append(Change(f"micro_batch {micro_batch}", changed, phases, machine))
+    yield from smaller
+    least = dataclasses.replace(settings, micro_batch=1)
+    if settings.optimizer.name == "muon":
+        adamw = dataclasses.replace(settings.optimizer, name="adamw")
+        changed = dataclasses.replace(least, optimizer=adamw)
+        yield Change("micro_batch 1 and optimizer.name adamw", changed, phases, machine)
+    count = 2 * machine.count
+    while not machine.device.is_cpu and count <= min(MOST, min(phase.batch for phase in phases)):
+        more = dataclasses.replace(machine, count=count)
+        yield Change(more.name, settings, phases, more)
+        for change in smaller:
+            yield Change(f"{more.name} and {change.words}", change.settings, phases, more)
+        count *= 2
+    halved = [Stretch(phase.steps, max(1, phase.context // 2), phase.batch) for phase in phases]
+    yield Change("micro_batch 1 and half the context", least, halved, machine)
+
+
+def gib(size: float) -> str:
+    """Bytes as GiB, or as MiB where it is less than a tenth of one."""
+    return f"{size / GIBIBYTE:,.1f} GiB" if size >= GIBIBYTE / 10 else f"{size / MEBIBYTE:,.1f} MiB"

@@ -1,0 +1,169 @@
+"""Time, money and what to mend, against figures worked out by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from mintage.errors import MintageError
+from mintage.model.config import ModelConfig
+from mintage.tokens.plan import Phase
+from mintage.train import hardware
+from mintage.train.estimate import estimate, fullest_phase, muon_flops, needed
+from mintage.train.hardware import GIBIBYTE
+from mintage.train.mend import changes, mend
+from mintage.train.settings import OptimizerSettings, TrainSettings
+
+LLAMA_7B = ModelConfig(
+    vocab_size=32_000,
+    layout="llama",
+    hidden_size=4096,
+    intermediate_size=11_008,
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=32,
+    head_dim=128,
+    max_position_embeddings=4096,
+    tie_word_embeddings=False,
+)
+GPT2 = ModelConfig(
+    vocab_size=50_257,
+    layout="gpt2",
+    hidden_size=768,
+    intermediate_size=3072,
+    num_hidden_layers=12,
+    num_attention_heads=12,
+    num_key_value_heads=12,
+    head_dim=64,
+    max_position_embeddings=1024,
+    hidden_act="gelu_new",
+)
+TRAIN = TrainSettings(micro_batch=1, compile=True)
+
+
+def phases(steps: int = 1000, context: int = 1024, batch: int = 512) -> list[Phase]:
+    return [Phase(steps, context, batch, {"a": 1})]
+
+
+def test_published_sizes() -> None:
+    assert estimate(LLAMA_7B, TRAIN, phases(), hardware.parse("8xA100-80GB")).parameters == 6_738_415_616
+    assert estimate(GPT2, TRAIN, phases(), hardware.parse("A100-80GB")).parameters == 124_439_808
+
+
+def test_time_energy_and_money_by_hand() -> None:
+    machine = hardware.parse("8xA100-80GB")
+    found = estimate(LLAMA_7B, TRAIN, phases(context=4096), machine, dollars_per_hour=2)
+    matrices = 6_738_415_616 - 32_000 * 4096 - 65 * 4096
+    flops = 1000 * 512 * 4096 * (6 * matrices + 12 * 32 * 4096 * 4096)
+    assert found.flops == pytest.approx(flops)
+    assert found.seconds == pytest.approx(flops / (8 * 312e12 * 0.52))
+    assert found.tokens_per_second == pytest.approx(1000 * 512 * 4096 / found.seconds)
+    hours = found.seconds / 3600
+    assert found.rent == pytest.approx(8 * 2 * hours)
+    assert found.kilowatt_hours == pytest.approx(8 * 0.4 * hours * 0.85 * 1.25 * 1.2)
+
+
+def test_another_length_changes_time_and_not_memory() -> None:
+    machine = hardware.parse("8xH100")
+    planned = estimate(LLAMA_7B, TRAIN, phases(), machine)
+    longer = estimate(LLAMA_7B, TRAIN, phases(), machine, tokens=3 * planned.tokens)
+    assert longer.steps == 3 * planned.steps
+    assert longer.seconds == pytest.approx(3 * planned.seconds)
+    assert longer.needed == planned.needed
+
+
+def test_answering_with_7b_by_hand() -> None:
+    answering = estimate(LLAMA_7B, TRAIN, phases(), hardware.parse("RTX-4090")).inference
+    assert answering.weights["bfloat16"] == 2 * 6_738_415_616
+    assert answering.cache_per_token == 2 * 32 * 4096 * 2  # keys and values, 32 layers, 2 bytes
+    assert answering.cache == 2 * GIBIBYTE
+    assert answering.tokens_per_second["bfloat16"] == pytest.approx(1008e9 / (2 * 6_738_415_616 + 2**30))
+    small = estimate(LLAMA_7B, TRAIN, phases(), hardware.parse("T4")).inference
+    assert small.tokens_per_second["int4"] is not None
+    assert small.tokens_per_second["bfloat16"] == pytest.approx(320e9 / (2 * 6_738_415_616 + 2**30))
+
+
+def test_muons_products_by_hand() -> None:
+    config = dataclasses.replace(GPT2, num_hidden_layers=1)
+    square, thrice, four = 768**3, 3 * 768**3, 4 * 768**3
+    by_hand = sum(5 * (4 * each + 2 * square) for each in (square, thrice, four, four))
+    assert muon_flops(config, 5) == by_hand
+
+
+def test_small_steps_wait_for_their_kernels() -> None:
+    heads = {"num_attention_heads": 1, "num_key_value_heads": 1}
+    tiny = dataclasses.replace(GPT2, vocab_size=64, hidden_size=64, intermediate_size=64, **heads)
+    found = estimate(tiny, TrainSettings(), phases(100, 16, 1), hardware.parse("H200"))
+    assert found.seconds == pytest.approx(100 * 12 * 1e-3)
+
+
+def test_the_exchange_counts_where_it_is_slower_than_the_work() -> None:
+    fast, slow = hardware.parse("8xA100-80GB"), hardware.parse("8xA100-80GB")
+    slow = dataclasses.replace(slow, device=dataclasses.replace(slow.device, link=1e9))
+    few = phases(10, 1024, 8)
+    quick = estimate(LLAMA_7B, TRAIN, few, fast)
+    waiting = estimate(LLAMA_7B, TRAIN, few, slow)
+    assert waiting.communication == pytest.approx(1)
+    assert waiting.seconds == pytest.approx(10 * 3 * 4 * 6_738_415_616 * 7 / 8 / 1e9)
+    assert quick.seconds < waiting.seconds
+
+
+def test_what_does_not_fit_is_mended_by_the_first_change_that_does() -> None:
+    machine = hardware.parse("RTX-4090")
+    training = TrainSettings(micro_batch=64)
+    said = mend(GPT2, training, phases(), machine)
+    assert said.startswith("does not fit in 24.0 GiB: needs ")
+    size = int(said.split("micro_batch ")[1].split(":")[0])
+
+    def fits(micro_batch: int) -> bool:
+        changed = dataclasses.replace(training, micro_batch=micro_batch)
+        return needed(fullest_phase(GPT2, changed, phases(), machine)[1], machine) <= machine.device.memory
+
+    assert fits(size) and not fits(2 * size)
+    assert not mend(GPT2, dataclasses.replace(training, micro_batch=size), phases(), machine)
+
+
+def test_a_model_too_large_for_one_card_takes_more_of_them() -> None:
+    billion = dataclasses.replace(LLAMA_7B, hidden_size=2048, num_attention_heads=16, num_key_value_heads=16)
+    said = mend(billion, TRAIN, phases(), hardware.parse("RTX-4090"))
+    assert "with 8xRTX-4090" in said
+    assert not mend(LLAMA_7B, TRAIN, phases(context=4096), hardware.parse("8xA100-80GB"))
+
+
+def test_nothing_to_mend_where_no_change_fits() -> None:
+    machine = hardware.Machine(dataclasses.replace(hardware.parse("T4").device, memory=GIBIBYTE))
+    assert "no setting makes it fit" in mend(LLAMA_7B, TRAIN, phases(batch=1), machine)
+
+
+def test_muon_may_give_way_to_adamw() -> None:
+    muon = TrainSettings(optimizer=OptimizerSettings("muon"))
+    words = [change.words for change in changes(muon, phases(batch=4), hardware.parse("L4"))]
+    assert words[:3] == ["micro_batch 2", "micro_batch 1", "micro_batch 1 and optimizer.name adamw"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "count"),
+    [
+        ("8xA100-80GB", "A100-80GB", 8),
+        ("rtx 4090", "RTX-4090", 1),
+        ("2 x NVIDIA H100 80GB HBM3", "H100-SXM", 2),
+        ("NVIDIA A100-SXM4-40GB", "A100-40GB", 1),
+        ("NVIDIA H100 PCIe", "H100-PCIe", 1),
+        ("NVIDIA GeForce RTX 3090", "RTX-3090", 1),
+        ("Tesla T4", "T4", 1),
+        ("NVIDIA L40S", "L40S", 1),
+        ("H200", "H200", 1),
+    ],
+)
+def test_devices_are_found_by_the_names_that_people_and_torch_give(text: str, name: str, count: int) -> None:
+    machine = hardware.parse(text)
+    assert (machine.device.name, machine.count) == (name, count)
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"), [("8xA100-90GB", "A100-80GB"), ("0xL4", "at least one"), ("x", "known")]
+)
+def test_unknown_devices_are_refused(text: str, mend: str) -> None:
+    with pytest.raises(MintageError, match=mend):
+        hardware.parse(text)
