@@ -11,11 +11,12 @@ The numbers of training:
 - tokens a step: 524,288 at 2.5 billion tokens (nanochat and modded-nanogpt at 124M), growing as D^0.383
   (Bergsma et al. 2025, arXiv 2505.13738). Below, D^0.825, which leads through our own best at 1.3 million
   tokens (1,024 a step; docs/log.md, quality per minute). Rounded to a power of two.
-- Muon 0.02 (nanochat; 0.025 in modded-nanogpt), and 0.03 with 3 iterations at 10M, the best of CPU trials.
-- AdamW for the rest: 0.006 at width 192 in CPU trials, times the root of 192/width as nanochat scales it.
+- Muon 0.02 (nanochat; 0.025 in modded-nanogpt), and 0.03 with 3 iterations at 10M, the best of trials on a
+  CPU at 2M to 4M.
+- AdamW for the rest: 0.006 at width 192 in those trials, times the root of 192/width as nanochat scales it.
 - weight decay 0.1; warm-up 3%, the last half of the run falls to zero (modded-nanogpt: the last 50 to 70%).
-- 10M reads 60% of its tokens in windows of 32 and begins from the look-up circuit: both measured to pay on a
-  CPU (docs/log.md). The larger sizes read windows of 2,048.
+- 10M reads 60% of its tokens in windows of 32 and begins from the look-up circuit: both were measured to pay
+  on a CPU, at 2M with AdamW (docs/log.md). The larger sizes read windows of 2,048.
 - a source is read at most 4 times (Muennighoff et al. 2023, arXiv 2305.16264: as good as new text, nearly);
   where the data at hand end before the tokens do, the run is shortened.
 """
