@@ -150,7 +150,8 @@ class Transformer(nn.Module):
         x_BTD, rotary = self._embed(tokens_BT, positions_BT)
         mask_B1TS: Mask | None = cache.mask(length) if cache is not None else None
         if documents_BT is not None:
-            mask_B1TS = isolation_mask(documents_BT, self.isolation)
+            drops = self.training and self.config.dropout > 0  # which a mask by blocks does not allow
+            mask_B1TS = isolation_mask(documents_BT, "mask" if drops else self.isolation)
         for index, layer in enumerate(self.blocks):
             x_BTD = layer(x_BTD, rotary, mask_B1TS, cache, index)
         if cache is not None:

@@ -5,8 +5,8 @@ Small products and everything between them leave cores idle when each operation 
 each thread takes its rows through the whole forward and backward pass with one core; the gradients are then
 added in a fixed order, so that a run's bits depend on the number of threads and on nothing else.
 
-A model with dropout is taken whole: torch's generator is one for all threads, and which thread draws first is
-chance.
+A model with dropout is taken whole, by all cores: torch's generator is one for all threads, and which thread
+draws first is chance.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ class Team:
 
     def __init__(self, model: Transformer, threads: int):
         self.model, self.threads = model, threads
-        self.replicas = [model, *(copy.deepcopy(model) for _ in range(threads - 1))]
+        pieces = 1 if model.config.dropout else threads
+        self.replicas = [model, *(copy.deepcopy(model) for _ in range(pieces - 1))]
         for replica in self.replicas[1:]:
             for own, shared in zip(replica.parameters(), model.parameters()):
                 own.data = shared.data
         self.parameters = [list(replica.parameters()) for replica in self.replicas]
-        self.pool = ThreadPoolExecutor(threads - 1, "mintage-train") if threads > 1 else None
+        self.pool = ThreadPoolExecutor(pieces - 1, "mintage-train") if pieces > 1 else None
 
     def compile(self) -> None:
         """Compile every layer, for the shapes that come."""
@@ -52,7 +53,7 @@ class Team:
         Returns:
             the summed loss of the batch and the number of its valid targets.
         """
-        pieces = cut(batch, 1 if self.model.config.dropout else self.threads)
+        pieces = cut(batch, len(self.replicas))
         if self.pool is None or len(pieces) == 1:
             return both_ways(self.model, batch)
         torch.set_num_threads(1)  # of each operation, in this thread and in those that begin now

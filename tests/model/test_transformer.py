@@ -174,6 +174,12 @@ def test_dropout_acts_in_training_alone(config):
         draws.append(model(tokens))
     assert torch.equal(draws[0], draws[1])
     assert (draws[0] - draws[2]).abs().max() > 0.1
+    packed = []
+    for isolation in ("mask", "flex"):
+        torch.manual_seed(1)
+        model.isolation = isolation
+        packed.append(model(tokens, documents_BT=torch.arange(20).expand(2, 20) // 7))
+    assert torch.equal(*packed)
 
 
 def test_dropout_of_gpt2_is_where_transformers_has_it(tmp_path):
