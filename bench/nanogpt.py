@@ -70,7 +70,7 @@ class GPT(nn.Module):
 
     def hidden(self, tokens_BT: Tensor) -> Tensor:
         """Hidden states after the final norm."""
-        positions_T = torch.arange(tokens_BT.shape[1])
+        positions_T = torch.arange(tokens_BT.shape[1], device=tokens_BT.device)
         x_BTD = self.drop(self.wte(tokens_BT) + self.wpe(positions_T))
         for block in self.blocks:
             x_BTD = block(x_BTD)

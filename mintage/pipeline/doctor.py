@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import mintage
+from mintage.model.config import ModelConfig
+from mintage.train.kernels import attention_choice
 
 EXTRAS = {"transformers": ("interop", "opens every model in another library as a proof")}
 GIBIBYTE = 1 << 30
@@ -47,6 +49,7 @@ def findings() -> Iterator[Finding]:
             f"{matmul_speed('cpu', dtype):,.0f} GFLOP/s in a matrix product",
         )
     yield accelerator()
+    yield attention()
     yield compiler()
     for package, (extra, purpose) in EXTRAS.items():
         try:
@@ -85,6 +88,15 @@ def accelerator() -> Finding:
     if shutil.which("nvidia-smi"):
         return Finding("gpu", "an NVIDIA driver, but this torch is a CPU build", "make clean && make demo")
     return Finding("gpu", "none; models up to about 10M parameters train well on the processor")
+
+
+def attention() -> Finding:
+    """Which of torch's attention kernels is fastest at the shape of a 125M model."""
+    if not torch.cuda.is_available():
+        return Finding("attention", "torch's own kernel for the processor")
+    shape = ModelConfig(vocab_size=1, num_attention_heads=12, num_key_value_heads=12, head_dim=64)
+    choice = attention_choice(shape, 8, 2048, torch.device("cuda"), torch.bfloat16)
+    return Finding("attention", f"8 x 2,048 tokens, 12 heads, there and back: {choice}")
 
 
 def compiler() -> Finding:

@@ -21,6 +21,7 @@ ARITHMETIC = (
     "z_loss",
     "micro_batch",
     "compile",
+    "float8",
     "precision",
     "spike_sigma",
     "deterministic",

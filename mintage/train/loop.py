@@ -15,7 +15,9 @@ import torch
 from mintage.model import huggingface
 from mintage.model.transformer import Transformer
 from mintage.train import checkpoint, guard
+from mintage.train.float8 import convert_to_float8
 from mintage.train.identity import Plan, check_identity, identity_of
+from mintage.train.kernels import fastest_attention
 from mintage.train.machine import explain_out_of_memory, prepare
 from mintage.train.meter import Meter
 from mintage.train.monitor import Monitor
@@ -33,6 +35,9 @@ class Loader(Protocol):
 
     @property
     def plan(self) -> Plan: ...
+
+    def batch(self, step: int) -> Any:
+        """The batch of a step."""
 
     def prefetch(self, start: int, stop: int) -> Iterator[Any]:
         """The batches of steps start to stop - 1."""
@@ -110,7 +115,11 @@ def train(
         checkpoint.prune(run_directory, step, settings.keep_last, settings.keep_every)
         messages.append(f"{path}: going on after step {step:,} of {steps:,}")
     resumed_from = step if found else None
+    if settings.float8:
+        convert_to_float8(model)
     team = Team(model, torch.get_num_threads() if device.type == "cpu" else 1)
+    if settings.activation_checkpointing:
+        team.recompute()
     if settings.compile:
         team.compile()
     meter = Meter(model)
@@ -123,6 +132,7 @@ def train(
 
     with (
         explain_full_disk(run_directory),
+        fastest_attention(model, lambda: loader.batch(min(step, steps - 1)), settings, messages.append),
         Monitor(run_directory, step, steps, progress, facts, settings.trackers) as monitor,
         stop_signals() as stop,
     ):

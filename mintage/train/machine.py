@@ -11,16 +11,25 @@ from typing import Any
 import torch
 
 from mintage.errors import MintageError
+from mintage.train.float8 import check_float8
 from mintage.train.memory import keep_freed_memory
 from mintage.train.settings import TrainSettings
 
 
 def prepare(device: torch.device, settings: TrainSettings) -> None:
-    """Set torch up for a run: threads, memory, and whether only deterministic kernels may run."""
+    """Set torch up for a run: threads, memory, and whether only deterministic kernels may run.
+
+    Raises:
+        MintageError: the device does not multiply float8 and should.
+    """
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     if device.type == "cpu":
         keep_freed_memory()
+    if settings.float8:
+        check_float8(device)
+    if device.type == "cuda":  # read when CUDA first gives memory; batches of changing width fragment none
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     if settings.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
         torch.backends.cudnn.benchmark = False

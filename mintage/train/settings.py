@@ -78,6 +78,10 @@ class TrainSettings:
         micro_batch: sequences per forward pass; None takes the whole batch at once. Lower it when memory runs
             out.
         compile: compile each block with torch.compile; pays on a GPU, and on a CPU only over long runs.
+        activation_checkpointing: keep only each block's input and compute the rest again in the backward
+            pass: a third more work, and memory for one block's activations instead of all.
+        float8: multiply in float8 inside the blocks, through torchao; on GPUs from Ada and Hopper on, and
+            faster for about 1B parameters and more.
         precision: "auto" is bfloat16 autocast on CUDA and float32 elsewhere.
         spike_sigma: skip a step whose loss or gradient norm lies so many standard deviations above the mean
             of the last 128 steps; None skips none.
@@ -97,6 +101,8 @@ class TrainSettings:
     z_loss: float = 0.0
     micro_batch: int | None = None
     compile: bool = False
+    activation_checkpointing: bool = False
+    float8: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     spike_sigma: float | None = 6.0
     deterministic: bool = False

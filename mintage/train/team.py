@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from mintage.model.transformer import Transformer
+from mintage.train.blocks import compile_blocks, recompute_blocks
 
 # (the model to use, a piece of a batch) -> (the summed loss of its valid targets, their number), and its
 # gradients are added to that model's.
@@ -40,11 +41,15 @@ class Team:
         self.parameters = [list(replica.parameters()) for replica in self.replicas]
         self.pool = ThreadPoolExecutor(pieces - 1, "mintage-train") if pieces > 1 else None
 
-    def compile(self) -> None:
-        """Compile every layer, for the shapes that come."""
+    def recompute(self) -> None:
+        """Keep few activations, and compute the others again in the backward pass; before `compile`."""
         for replica in self.replicas:
-            for layer in replica.blocks:
-                layer.compile(dynamic=False)
+            recompute_blocks(replica)
+
+    def compile(self) -> None:
+        """Compile every block, for the shapes that come."""
+        for replica in self.replicas:
+            compile_blocks(replica)
 
     def learn(self, both_ways: Pass, batch: Any) -> tuple[Tensor, int]:
         """Take a batch through the forward and backward pass, each thread its rows; gradients are added to

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mintage.model.transformer import Transformer
+from mintage.train.objectives import accelerated
 from mintage.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def objective(model: Transformer, batch: Batch, settings: TrainSettings) -> tupl
         hidden_ND = hidden_ND[on(device, valid_N)]
         targets_N = targets_N[valid_N]
     targets = on(device, targets_N)
-    return linear_cross_entropy(hidden_ND, model.lm_head.weight, targets, settings.z_loss), len(valid_N)
+    weight_VD, compiled = model.lm_head.weight, settings.compile
+    return linear_cross_entropy(hidden_ND, weight_VD, targets, settings.z_loss, compiled), len(valid_N)
 
 
 def on(device: torch.device, array: np.ndarray) -> Tensor:
@@ -45,32 +47,41 @@ def on(device: torch.device, array: np.ndarray) -> Tensor:
 
 
 def linear_cross_entropy(
-    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, z_loss: float = 0.0
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, z_loss: float = 0.0, compiled: bool = False
 ) -> Tensor:
     """Sum over rows of -log softmax(hidden @ weight.T)[target], plus z_loss * logsumexp^2: a scalar.
 
     Gradients are computed in the forward pass, chunk by chunk, on one reused buffer that holds logits, then
-    probabilities, then the gradient of the logits. Float32 losses saturate at 87 nats a token, where a
-    probability underflows; gradients stay right.
+    probabilities, then the gradient of the logits. On a CPU float32 losses saturate at 87 nats a token, where
+    a probability underflows; gradients stay right. `compiled` is for accelerators (see accelerated.py), which
+    multiply in autocast's precision.
     """
-    return _LinearCrossEntropy.apply(hidden_ND, weight_VD, targets_N, z_loss)
+    return _LinearCrossEntropy.apply(hidden_ND, weight_VD, targets_N, z_loss, compiled)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, z_loss: float) -> Tensor:
-        with torch.autocast(hidden_ND.device.type, enabled=False):
-            needed = ctx.needs_input_grad
-            loss, *gradients = _forward_and_gradients(hidden_ND, weight_VD, targets_N, z_loss, needed)
+    def forward(
+        ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, z_loss: float, compiled: bool
+    ) -> Tensor:
+        device, needed = hidden_ND.device.type, ctx.needs_input_grad
+        autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight_VD.dtype
+        with torch.autocast(device, enabled=False):
+            if device == "cpu":
+                loss, *gradients = _forward_and_gradients(hidden_ND, weight_VD, targets_N, z_loss, needed)
+            else:
+                loss, *gradients = accelerated.forward_and_gradients(
+                    hidden_ND, weight_VD, targets_N, z_loss, needed, autocast, compiled
+                )
         ctx.save_for_backward(*gradients)
         return loss
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         gradients = ctx.saved_tensors
         if upstream.device.type != "cpu" or upstream.item() != 1:  # asking an accelerator would wait for it
             gradients = tuple(None if g is None else g.mul_(upstream) for g in gradients)
-        return gradients[0], gradients[1], None, None
+        return gradients[0], gradients[1], None, None, None
 
 
 def _forward_and_gradients(
