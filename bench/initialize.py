@@ -4,8 +4,8 @@
 
 A GPT-2-shaped stand-in is trained on one half of the central bankers' speeches in ../shared/data. A model of
 two thirds of its layers, width, heads and neurons, in the Arcee layout, is then trained on the other half:
-from fresh weights over N tokens, at the best of several rates, and from weights cut out of the stand-in over
-N / 3 and fewer. Every run follows its own whole schedule; losses are nats a token on speeches that neither
+from fresh weights over N tokens, at the better of two rates, and from weights cut out of the stand-in over
+N / 4 and fewer. Every run follows its own whole schedule; losses are nats a token on speeches that neither
 half holds. The other ways to cut stand beside it, over N / 12 tokens: each is the cut of mintage.model.cut
 with one function replaced.
 """
@@ -65,9 +65,10 @@ TARGET = ModelConfig(
 )  # fmt: skip
 BASE_RUNS = ((1800, 4e-3), (700, 2e-3))  # steps and rate, one after the other
 FRESH_RATES = (1e-3, 2e-3)
-CUT_RATES = (1e-3, 2e-3)
-FRACTIONS = (3, 4, 6, 12)  # N over these
+CUT_RATE = 1.5e-3
+FRACTIONS = (4, 6, 12)  # N over these
 Start = tuple[Transformer, Callable[[int], None]]  # a model, and what is done before each of its steps
+FOLD = cut.fold
 EASED = 0.3  # of the steps, over which positions fade and RoPE comes
 
 
@@ -195,9 +196,11 @@ def turning(model: cut.Folded, tokens_RT: torch.Tensor, count: int) -> list[int]
     return cut.largest(torch.stack(turned), count).tolist()
 
 
-def input_table(model: cut.Folded, config: ModelConfig) -> torch.Tensor:
-    """A tied embedding that is right where it is read, in place of one that is right in the head."""
-    return model.tokens_VD
+def head_side(tensors: Any, config: ModelConfig) -> cut.Folded:
+    """A tied embedding that is right in the head, in place of one that is right where it is read."""
+    model = FOLD(tensors, config)
+    head_VD = model.head.weight.T
+    return dataclasses.replace(model, tokens_VD=head_VD * (model.tokens_VD.norm() / head_VD.norm()))
 
 
 def plain_rope(query: cut.Map, key: cut.Map, *_: Any) -> tuple[cut.Map, cut.Map]:
@@ -210,7 +213,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no fits": {"fit": lambda features, target, prior, biased: prior},
     "positions dropped, RoPE on all contents": {"with_rope": plain_rope},
     "layers by how far they turn the stream": {"layers": turning},
-    "tied embedding taken from the input": {"token_table": input_table},
+    "tied embedding taken from the head": {"fold": head_side},
 }
 
 
@@ -278,6 +281,7 @@ def main() -> None:
     trials: dict[str, dict[str, Any]] = {}
 
     def trial(name: str, start: Callable[[], Start], steps: int, rate: float) -> dict[str, Any]:
+        name = f"{name}, rate {rate:g}"
         kept = options.scratch / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}-{steps}.json"
         if not kept.exists():
             print(f"{name}, {steps} steps", flush=True)
@@ -289,29 +293,19 @@ def main() -> None:
     def replaced(functions: dict[str, Any]) -> Start:
         return cut_with(functions, base, calibration), nothing
 
-    whole, third = options.steps, options.steps // FRACTIONS[0]
-    short = [
-        trial(f"cut, N/{FRACTIONS[0]}, rate {rate:g}", lambda: replaced({}), third, rate)
-        for rate in CUT_RATES
-    ]
-    rate = min(short, key=lambda run: run["loss"])["rate"]
-    lengths = {FRACTIONS[0]: min(run["loss"] for run in short)}
-    for part in FRACTIONS[1:]:
-        name = f"cut, N/{part}, rate {rate:g}"
-        lengths[part] = trial(name, lambda: replaced({}), whole // part, rate)["loss"]
-    shortest = whole // FRACTIONS[-1]
+    whole, shortest = options.steps, options.steps // FRACTIONS[-1]
+    runs = {
+        part: trial(f"cut, N/{part}", lambda: replaced({}), whole // part, CUT_RATE) for part in FRACTIONS
+    }
     for name, functions in ABLATIONS.items():
-        trial(name, lambda functions=functions: replaced(functions), shortest, rate)
-    trial("positions eased into RoPE", lambda: eased(base, calibration, shortest), shortest, rate)
-    fresh_runs = [
-        trial(f"fresh, N, rate {each:g}", lambda: (fresh(TARGET), nothing), whole, each)
-        for each in FRESH_RATES
-    ]
+        trial(name, lambda functions=functions: replaced(functions), shortest, CUT_RATE)
+    trial("positions eased into RoPE", lambda: eased(base, calibration, shortest), shortest, CUT_RATE)
+    fresh_runs = [trial("fresh, N", lambda: (fresh(TARGET), nothing), whole, each) for each in FRESH_RATES]
     best = min(run["loss"] for run in fresh_runs)
     calibrated = CALIBRATION_ROWS * CONTEXT
-    untrained = short[0]["curve"][0][1]
+    untrained = runs[FRACTIONS[0]]["curve"][0][1]
     needed = [calibrated] if untrained <= best else []
-    needed += [whole // part * TOKENS + calibrated for part, loss in lengths.items() if loss <= best]
+    needed += [whole // part * TOKENS + calibrated for part, run in runs.items() if run["loss"] <= best]
     record = {
         "command": f"python bench/initialize.py --scratch FOLDER --steps {options.steps}",
         "versions": {
@@ -325,7 +319,7 @@ def main() -> None:
         "target": dataclasses.asdict(TARGET),
         "fresh_tokens": whole * TOKENS,
         "fresh_loss": best,
-        "loss_of_cut_by_fraction": {f"1/{part}": loss for part, loss in lengths.items()},
+        "loss_of_cut_by_fraction": {f"1/{part}": run["loss"] for part, run in runs.items()},
         "calibration_tokens": calibrated,
         "loss_of_cut_untrained": untrained,
         "tokens_needed": min(needed, default=None),  # those of the calibration counted

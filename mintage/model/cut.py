@@ -42,7 +42,7 @@ def cut(
     kept = layers(model, tokens_RT, config.num_hidden_layers)
     streams = residual_streams(model, tokens_RT, kept)
     basis_DC = directions(model, streams, config.hidden_size)
-    table_VC = token_table(model, config) @ basis_DC
+    table_VC = model.tokens_VD @ basis_DC
     x_RTC = first_stream(table_VC, tokens_RT)
     cut_tensors = {"model.embed_tokens.weight": table_VC}
     for number, layer in enumerate(kept):
@@ -102,16 +102,6 @@ def second_moment(x: Tensor) -> Tensor:
     """The sum of the outer products of vectors with themselves."""
     flat = x.flatten(0, -2).double()
     return flat.T @ flat
-
-
-def token_table(model: Folded, config: ModelConfig) -> Tensor:
-    """What the cut model's embedding holds of each token, (V, D): the base's embedding; where it is tied,
-    what the base's head compares with, since the first layers can make up for a wrong input, but nothing
-    makes up for a wrong head."""
-    if not config.tie_word_embeddings:
-        return model.tokens_VD
-    head_VD = model.head.weight.T
-    return head_VD * (model.tokens_VD.norm() / head_VD.norm())
 
 
 def first_stream(table_VC: Tensor, tokens_RT: Tensor) -> Tensor:
