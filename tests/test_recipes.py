@@ -12,8 +12,13 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
 from mintage import recipe
+from mintage.model import huggingface
+from mintage.model.config import ModelConfig
+from mintage.model.initialize import initialize
+from mintage.model.transformer import Transformer
 from mintage.pipeline import stages
 from mintage.recipe import Recipe
+from mintage.tokens.adopt import adopt
 from mintage.tokens.loader import documents
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.workspace import Workspace
@@ -198,8 +203,18 @@ def test_tallyformer_and_elite_train_on_folders_of_their_data_sets(
     monkeypatch.setenv("MINTAGE_HUB_DATA", str(tmp_path))
     monkeypatch.setenv("MINTAGE_GPT2_TOKENIZER", str(shared_data / "tokenizers" / "gpt2"))
     mix = recipe.load("tallyformer-51m").pretrain.plan.phases[0].mix
+    base = tmp_path / "gpt2"
+    shape = ModelConfig(
+        50_257, "gpt2", 128, 256, 3, 4, 4, 32, 32, hidden_act="gelu_new"
+    )  # a GPT-2 to cut, larger in every direction
+    stand_in = Transformer(shape)
+    initialize(stand_in, 1)
+    huggingface.save(stand_in, base)
+    settings = recipe.load("tallyformer-51m").tokenizer
+    adopt(settings, shared_data / "tokenizers" / "gpt2").save(base)
     tally = recipe.load(
-        "tallyformer-51m", [*SMALL, "model.num_key_value_heads=2", phase(mix=mix), "initialize=null"]
+        "tallyformer-51m",
+        [*SMALL, "model.num_key_value_heads=2", phase(mix=mix), f"initialize.base={base}"],
     )
     figures = trained(tally, tmp_path / "tally")
     assert {row["source"]: row["share"] for row in figures["sources"]} == pytest.approx(

@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy
 from mintage.model.attention import rotary_tables, rotate
 from mintage.model.config import ModelConfig
 from mintage.model.distances import contents_first, distance_biases
+from mintage.model.feed_forward import ACTIVATIONS
 from mintage.model.fold import Folded, Map, Trace, activate, attention, embed, fold, normalise, trace
 
 RIDGE = 1e-4  # of a fit, in shares of the mean square of its features
@@ -34,8 +35,8 @@ def cut(
 
     Args:
         tensors: the GPT-2's, by transformers' names.
-        config: the shape to cut to, with the base's head dimension and activation, and nothing larger than
-            in the base.
+        config: the shape to cut to, with the base's head dimension, its activation or one close to it, and
+            nothing larger than in the base.
         tokens_RT: text that shows what matters, of at most the base's positions.
     """
     model = fold(tensors, base)
@@ -68,12 +69,11 @@ def cut(
 def layers(model: Folded, tokens_RT: Tensor, count: int) -> list[int]:
     """The layers without which, each alone, the loss on a part of the text rises most."""
     few_RT = tokens_RT[: max(1, JUDGED // tokens_RT.shape[1])]
+    streams = residual_streams(model, few_RT, list(range(len(model.blocks))))
     losses = []
-    for left_out in range(len(model.blocks)):
-        x_RTD = embed(model, few_RT)
-        for number, block in enumerate(model.blocks):
-            if number != left_out:
-                x_RTD = trace(model, block, x_RTD).after
+    for left_out, x_RTD in enumerate(streams[:-1]):
+        for block in model.blocks[left_out + 1 :]:
+            x_RTD = trace(model, block, x_RTD).after
         # Row by row: the logits of a large vocabulary do not fit in memory at once.
         rows = zip(normalise(x_RTD, model.epsilon)[:, :-1], few_RT[:, 1:])
         losses.append(torch.stack([cross_entropy(model.head(n_TD), next_T) for n_TD, next_T in rows]).mean())
@@ -223,7 +223,7 @@ def cut_feed_forward(
     n_RTC = normalise(x_RTC, config.rms_norm_eps)
     target = without_positions(whole.inner[..., neurons])
     up = fit(n_RTC, target, reader(block.up, neurons, basis_DC), biased)
-    active = activate(model, up(n_RTC))
+    active = ACTIVATIONS[config.hidden_act](up(n_RTC))
     target = without_positions(after_RTD) @ basis_DC - x_RTC
     down = fit(active, target, writer(block.down, neurons, basis_DC), biased)
     return linear({"up_proj": up, "down_proj": down}, "mlp", biased), x_RTC + down(active)

@@ -114,6 +114,16 @@ def test_cut_model_opens_in_transformers(trained, tmp_path):
     assert huggingface.compare_with_transformers(tmp_path) < 1e-4
 
 
+def test_the_two_gelus_stand_for_each_other(trained):
+    calibration, held_out = [text(64, 1000)[:, :-1]], text(64, 9999)
+    models = [
+        continue_from(trained, dataclasses.replace(CUT, hidden_act=name), calibration)
+        for name in ("gelu", "gelu_new")
+    ]
+    with torch.no_grad():
+        assert abs(loss(models[0], held_out) - loss(models[1], held_out)) < 0.01
+
+
 def test_longer_vocabulary_gets_the_mean_and_the_rest_stays(trained):
     calibration = [text(64, 1000)[:, :-1]]
     longer = continue_from(trained, dataclasses.replace(CUT, vocab_size=128), calibration).state_dict()
