@@ -15,6 +15,8 @@ from mintage.cli import (
     estimate,
     quickstart,
     refine,
+    runs,
+    scale,
     serve,
     show,
     stages,
@@ -30,7 +32,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (quickstart, stages, collect, corpus, download, estimate, show, verify, chat, serve, doctor):
+making = (quickstart, stages, collect, corpus, download, estimate, scale)
+for verb in (*making, show, runs, verify, chat, serve, doctor):
     verb.register(app)
 refine.register(corpus.app)
 

@@ -350,6 +350,7 @@ def run_training(
     parents: tuple[Card, ...],
     run_name: str,
     start_model: Callable[[Loader, Path], Transformer],
+    development_megabytes: float = DEVELOPMENT_MEGABYTES,
 ) -> TrainResult:
     """One run of the loop, with the development documents' bits per byte as its evaluation."""
     tokenizer_card, shards_card = parents[:2]
@@ -365,7 +366,7 @@ def run_training(
             for document in documents(shards_directory, split="development", as_of=recipe.cutoff)
             if document.source in mixed
         ),
-        DEVELOPMENT_MEGABYTES,
+        development_megabytes,
     )
 
     def evaluate(model: Transformer) -> dict[str, dict[str, float]]:

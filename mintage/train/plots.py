@@ -1,14 +1,17 @@
-"""The curves of a run, as one picture."""
+"""The curves of a run, and of runs side by side, as pictures."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from mintage.train.record import Run
 
 INK, GRID, ACCENT = "#1f2933", "#e4e7eb", "#1b6ca8"
 SOURCE_COLORS = ("#d1495b", "#1b6ca8", "#edae49", "#00798c", "#6b4c9a", "#7d8597", "#8cb369", "#bc6c25")
@@ -48,11 +51,7 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
         panels["G"].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         panels["G"].yaxis.set_minor_formatter(NullFormatter())
     for axes in panels.values():
-        axes.grid(color=GRID, linewidth=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(GRID)
-        axes.tick_params(which="both", labelsize=8, colors=INK, length=0)
+        plain_look(axes)
         axes.set_xlim(0, 1.01 * last)
         wide = axes in (panels["L"], panels["B"])
         axes.xaxis.set_major_locator(MaxNLocator(8 if wide else 4, integer=True))
@@ -89,3 +88,45 @@ def _held_out(axes: Any, rows: list[dict[str, Any]]) -> None:
         axes.legend(fontsize=7, frameon=False, labelcolor=INK)
     else:
         axes.text(0.5, 0.5, "no evaluation yet", transform=axes.transAxes, ha="center", fontsize=9, color=INK)
+
+
+def compare(runs: Sequence[Run], path: Path) -> None:
+    """Draw runs over one another to a PNG, against tokens and against seconds of training: bits per byte of
+    held-out text where every run has measured it, else the training loss."""
+    measured = all(run.curve("bits_per_byte") for run in runs)
+    field, label = (
+        ("bits_per_byte", "Held-out text (bits per byte)") if measured else ("loss", "Training loss")
+    )
+    figure = Figure(figsize=(12, 5.2), facecolor="white")
+    FigureCanvasAgg(figure)
+    lines_of_names = (len(runs) + 1) // 2
+    figure.subplots_adjust(left=0.05, right=0.985, top=0.9 - 0.045 * lines_of_names, bottom=0.1, wspace=0.12)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for number, run in enumerate(runs):
+        tokens, seconds, values = zip(*run.curve(field)) if run.curve(field) else ((), (), ())
+        color = SOURCE_COLORS[number % len(SOURCE_COLORS)]
+        marker = "o" if measured or len(values) == 1 else ""
+        line = {"color": color, "marker": marker, "markersize": 3, "linewidth": 1.5, "label": run.name}
+        left.plot(tokens, values, **line)
+        right.plot(seconds, values, **line)
+    left.set_title(f"{label} by tokens", fontsize=9, color=INK, loc="left")
+    right.set_title(f"{label} by seconds of training", fontsize=9, color=INK, loc="left")
+    for axes in (left, right):
+        plain_look(axes)
+        axes.set_xlim(0, None)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.yaxis.set_tick_params(labelleft=True)
+    handles, labels = left.get_legend_handles_labels()
+    columns = 1 if len(runs) == 1 else 2
+    figure.legend(handles, labels, fontsize=8, frameon=False, labelcolor=INK, ncols=columns, loc="upper left")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def plain_look(axes: Any) -> None:
+    """The look of every panel."""
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRID)
+    axes.tick_params(which="both", labelsize=8, colors=INK, length=0)

@@ -1,0 +1,79 @@
+"""Runs are listed with the figures of their metrics, and compared by what differs in their settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mintage.errors import MintageError
+from mintage.pipeline import runs
+from mintage.workspace import Workspace
+
+
+def write_run(workspace: Path, name: str, last: int, rate: float, evaluated: bool = True) -> None:
+    """A run of 20 steps that came to step `last`."""
+    folder = workspace / "runs" / name
+    folder.mkdir(parents=True)
+    facts = {
+        "begun_at": "2026-11-20T10:00:00+00:00",
+        "steps": 20,
+        "parameters": 921_344,
+        "settings": {"optimizer": {"name": "muon", "learning_rate": rate}, "seed": 1},
+        "plan": {"phases": [{"context": 64}]},
+        "process": {"host": "elsewhere", "id": 1},
+    }
+    (folder / "run.json").write_text(json.dumps(facts))
+    rows: list[dict] = []
+    for step in range(1, last + 1):
+        rows.append({"step": step, "loss": 4 - rate * step, "tokens": 100 * step, "seconds": step / 2})
+        if evaluated and step % 5 == 0:
+            rows.append({"step": step, "evaluation": {"bits_per_byte": {"a": 2 / step, "all": 3 / step}}})
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    write_run(tmp_path, "fast-1", 20, 0.1)
+    write_run(tmp_path, "fast-2", 12, 0.2)
+    return Workspace(tmp_path)
+
+
+def test_figures_are_those_of_the_metrics(workspace: Workspace) -> None:
+    done, stopped = runs.listing(workspace, [])["runs"]
+    assert (done["state"], done["step"], done["steps"]) == ("done", 20, 20)
+    assert done["loss"] == pytest.approx(2.0) and done["bits_per_byte"] == 0.15
+    assert (done["tokens"], done["seconds"], done["tokens_per_second"]) == (2000, 10.0, 200.0)
+    assert (done["optimizer"], done["parameters"]) == ("muon", 921_344)
+    assert (stopped["state"], stopped["step"], stopped["bits_per_byte"]) == ("stopped", 12, 0.3)
+
+
+def test_comparison_says_what_differs_and_draws(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = {"settings.optimizer.learning_rate": [0.2, 0.1]}
+    assert runs.listing(workspace, ["fast-2", "fast-1"])["differences"] == expected
+    runs.show(workspace, ["fast-2", "fast-1"], tmp_path / "runs.png")
+    assert (tmp_path / "runs.png").read_bytes().startswith(b"\x89PNG")
+    out = capsys.readouterr().out
+    assert "settings.optimizer.learning_rate" in out and "settings.seed" not in out
+    write_run(tmp_path, "young", 3, 0.1, evaluated=False)
+    runs.show(
+        workspace, [str(tmp_path / "runs" / "young"), "fast-1"], tmp_path / "other.png"
+    )  # by their loss
+    assert (tmp_path / "other.png").exists()
+
+
+def test_runs_are_found_by_name_beginning_and_directory(workspace: Workspace) -> None:
+    assert [run.name for run in runs.find(workspace, [])] == ["fast-1", "fast-2"]
+    assert runs.find(workspace, [str(workspace.root / "runs" / "fast-2")])[0].name == "fast-2"
+    with pytest.raises(MintageError, match=r"fast: fits several runs.*fast-1, fast-2"):
+        runs.find(workspace, ["fast"])
+    with pytest.raises(MintageError, match=r"slow: no such run. There are: fast-1, fast-2"):
+        runs.find(workspace, ["slow"])
+
+
+def test_an_empty_workspace_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.show(Workspace(tmp_path), [], tmp_path / "runs.png")
+    assert "mintage quickstart" in capsys.readouterr().out
