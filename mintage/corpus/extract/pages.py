@@ -58,7 +58,9 @@ def without_page_furniture(blocks: list[Block]) -> list[Block]:
         start, end = 0, len(page)
         while start < end and start < _DEPTH and _is_furniture(page[start], running, seen):
             start += 1
-        while end > start and len(page) - end < _DEPTH and _is_furniture(page[end - 1], running, seen):
+        while end > start and len(page) - end < _DEPTH and not _is_answer(page, end - 1):
+            if not _is_furniture(page[end - 1], running, seen):
+                break
             end -= 1
         body = page[start:end]
         if result and body and _continues(result[-1], body[0]):
@@ -87,6 +89,13 @@ def _is_furniture(block: Block, running: set[str], seen: set[str]) -> bool:
     first = key not in seen
     seen.add(key)
     return not (first and "#" not in key)
+
+
+def _is_answer(page: list[Block], place: int) -> bool:
+    """Whether a block is all that a heading has to say ("Not applicable."), however often it recurs."""
+    block, before = page[place], page[place - 1]
+    is_sentence = block.kind == "text" and block.text.endswith(".") and block.text[0].isalpha()
+    return is_sentence and place > 0 and before.kind == "heading"
 
 
 def _continues(before: Block, after: Block) -> bool:

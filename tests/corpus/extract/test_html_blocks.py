@@ -95,6 +95,16 @@ def test_page_numbers_and_running_lines_are_dropped() -> None:
     assert to_markdown(paged(texts)) == "Table of Contents\n\n" + "\n\n".join(texts) + "\n"
 
 
+def test_what_a_heading_is_answered_with_stays_however_often_it_ends_a_page() -> None:
+    pages = "".join(
+        f"<p style='page-break-before:always'>Text {name}.</p><h2>ITEM {name}.</h2>"
+        f"<p>Not applicable.</p><p>{n}</p>"
+        for n, name in enumerate(["One", "Two", "Three", "Four", "Five"], 7)
+    )
+    assert to_markdown(page(pages)).count("Not applicable.") == 5
+    assert "\n7\n" not in to_markdown(page(pages))
+
+
 @pytest.mark.parametrize("number", ["7", "29.", "- 12 -", "Page 3 of 9", "iv", "F-2"])
 def test_a_page_number_need_not_recur_to_be_dropped(number: str) -> None:
     html = page(f"<p>First.</p><p>{number}</p><p style='page-break-before:always'>Second.</p>")
