@@ -108,7 +108,9 @@ def test_the_optimized_one_differs_from_the_plain_one_by_its_optimisations() -> 
     plain, optimized = recipe.load("quant-gpt"), recipe.load("quant-gpt-optimized")
     assert (plain.model, plain.corpus) == (optimized.model, optimized.corpus)
     assert plain.pretrain.train.optimizer == optimized.pretrain.train.optimizer
-    assert (plain.pretrain.train.compile, optimized.pretrain.train.compile) == (False, True)
+    for switch in ("compile", "activation_checkpointing"):
+        before, after = (getattr(one.pretrain.train, switch) for one in (plain, optimized))
+        assert (before, after) == (False, True)
 
 
 def trained(loaded: Recipe, folder: Path, until: str = "pretrain") -> dict[str, object]:

@@ -117,6 +117,7 @@ def settings_of(size: Size, tokens: float | None = None) -> dict[str, Any]:
                 },
                 "schedule": {"name": "wsd", "warmup_fraction": 0.03, "decay_fraction": 0.5},
                 "micro_batch": row.micro_batch,
+                "compile": size != "10m",  # pays on a GPU; within the minutes of a CPU it does not
                 "evaluate_every": every,
                 "checkpoint_every": every,
             },
