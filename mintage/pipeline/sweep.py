@@ -327,6 +327,9 @@ def sentences(figures: dict[str, Any]) -> Iterator[str]:
         f"bits per byte = {law['E']:.3f} + {law['A']:.3g} / N^{law['alpha']:.3f} + "
         f"{law['B']:.3g} / D^{law['beta']:.3f}   (root mean square error {law['error']:.2%})"
     )
+    for name, of in (("alpha", "sizes"), ("beta", "tokens")):
+        if not scaling.EXPONENTS[0] < law[name] < scaling.EXPONENTS[1]:
+            yield f"{name} is at its bound: these runs do not say how loss falls with {of}; train longer"
     low, high = figures["parameters_exponent_interval"]
     yield (
         f"best size grows as FLOPs^{figures['parameters_exponent']:.2f}  "
