@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CorpusOption = Annotated[
     str | None, typer.Option("--corpus", help="Which corpus; not needed when there is one.")
 ]
+SOURCES_ABREAST = 4  # columns of a table of years that a terminal of 80 characters shows whole
 
 app = typer.Typer(no_args_is_help=True, help="Build a corpus, and ask it questions.")
 
@@ -89,8 +90,11 @@ def show(
     place, card = chosen(workspace, corpus)
     figures = overview.overview(place, card.name)
     years = overview.by_year(figures)
-    for title, rows in (("sources", figures.sources), ("licences", figures.licences), ("years", years)):
+    for title, rows in (("sources", figures.sources), ("licences", figures.licences)):
         print_table(title, list(rows[0]) if rows else [], rows)
+    year, *names = list(years[0]) if years else [""]
+    for start in range(0, len(names), SOURCES_ABREAST):
+        print_table("years", [year, *names[start : start + SOURCES_ABREAST]], years)
     overview.draw(figures, picture)
     print(f"drawn: {picture}")
 
@@ -123,7 +127,11 @@ def as_of(
     ]
     print_table(f"{earlier.isoformat()} to {later.isoformat()}", ["source", *counts], rows)
     first = [
-        {"source": name, "known since": str(each.available_at), "document": each.title or each.native_id}
+        {
+            "source": name,
+            "known since": f"{each.available_at:%Y-%m-%d %H:%M:%S} UTC",
+            "document": each.title or each.native_id,
+        }
         for name, change in changes.items()
         for each in change.first
     ]
