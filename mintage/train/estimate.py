@@ -271,22 +271,21 @@ def exchanged(config: ModelConfig, settings: TrainSettings, phase: Phase, machin
     whole matrices that Muon works on."""
     whole = FLOAT32 * config.parameter_count()
     keeps = whole <= machine.device.memory * WHOLE_GRADIENTS
-    times = 2 if keeps else 3 * micro_batches(settings, phase, machine)
+    times = 2 if keeps else 3 * micro_batches(settings, phase)
     muon = 2 if settings.optimizer.name == "muon" else 0
     return (times + muon / machine.count) * whole * (machine.count - 1) / machine.count
 
 
-def micro_batches(settings: TrainSettings, phase: Phase, machine: Machine) -> int:
-    """Forward and backward passes of a device in a step."""
-    own_rows = -(-phase.batch // machine.count)
-    return -(-own_rows // min(settings.micro_batch or own_rows, own_rows))
+def micro_batches(settings: TrainSettings, phase: Phase) -> int:
+    """Forward and backward passes of a device in a step; a micro-batch is shared by all devices."""
+    return -(-phase.batch // min(settings.micro_batch or phase.batch, phase.batch))
 
 
 def launching(config: ModelConfig, settings: TrainSettings, phase: Phase, machine: Machine) -> float:
     """Seconds of a step that go into starting a GPU's kernels, however small they are."""
     if machine.device.is_cpu:
         return 0.0
-    return micro_batches(settings, phase, machine) * config.num_hidden_layers * LAUNCH[settings.compile]
+    return micro_batches(settings, phase) * config.num_hidden_layers * LAUNCH[settings.compile]
 
 
 def link(machine: Machine) -> float:

@@ -71,7 +71,7 @@ def footprint(
     """The fullest moment of a step over `rows` sequences of `context` tokens.
 
     Args:
-        rows: of the whole batch; each process takes its share, micro-batch by micro-batch.
+        rows: of the whole batch; each process takes its share of every micro-batch.
         processes: that share the parameters, gradients and optimizer state.
         threads: of a CPU that share a micro-batch, each with gradients and activations of its own.
         cuda: on a GPU; "auto" precision is then bfloat16.
@@ -79,9 +79,9 @@ def footprint(
             more than enough.
         recompute: the forward pass keeps only each layer's input.
     """
-    own_rows = -(-rows // processes)
-    micro_rows = min(settings.micro_batch or own_rows, own_rows)
-    accumulated = micro_rows < own_rows
+    together = min(settings.micro_batch or rows, rows)
+    accumulated = together < rows
+    micro_rows = -(-together // processes)
     threads = min(threads, micro_rows)
     tokens = micro_rows * context
     narrow = settings.precision == "bfloat16" or (settings.precision == "auto" and cuda)

@@ -62,19 +62,19 @@ def changes(settings: TrainSettings, phases: Sequence[Phase], machine: Machine) 
     """What can be changed, cheapest first: smaller micro-batches (the same arithmetic in smaller products),
     AdamW in place of Muon, whose update takes more memory, more devices, among which the state is cut, and
     half the context."""
-    largest = max(-(-phase.batch // machine.count) for phase in phases)
+    largest = max(phase.batch for phase in phases)
     micro_batch = min(settings.micro_batch or largest, largest)
     smaller = []
-    while micro_batch > 1:
-        micro_batch //= 2
+    while micro_batch > machine.count:
+        micro_batch = max(machine.count, micro_batch // 2)
         changed = dataclasses.replace(settings, micro_batch=micro_batch)
         smaller.append(Change(f"micro_batch {micro_batch}", changed, phases, machine))
     yield from smaller
-    least = dataclasses.replace(settings, micro_batch=1)
+    least = dataclasses.replace(settings, micro_batch=min(largest, machine.count))
     if settings.optimizer.name == "muon":
         adamw = dataclasses.replace(settings.optimizer, name="adamw")
         changed = dataclasses.replace(least, optimizer=adamw)
-        yield Change("micro_batch 1 and optimizer.name adamw", changed, phases, machine)
+        yield Change(f"micro_batch {least.micro_batch} and optimizer.name adamw", changed, phases, machine)
     count = 2 * machine.count
     while not machine.device.is_cpu and count <= min(MOST, min(phase.batch for phase in phases)):
         more = dataclasses.replace(machine, count=count)
@@ -83,7 +83,7 @@ def changes(settings: TrainSettings, phases: Sequence[Phase], machine: Machine) 
             yield Change(f"{more.name} and {change.words}", change.settings, phases, more)
         count *= 2
     halved = [Stretch(phase.steps, max(1, phase.context // 2), phase.batch) for phase in phases]
-    yield Change("micro_batch 1 and half the context", least, halved, machine)
+    yield Change(f"micro_batch {least.micro_batch} and half the context", least, halved, machine)
 
 
 def gib(size: float) -> str:

@@ -53,7 +53,8 @@ def test_published_sizes() -> None:
 
 def test_time_energy_and_money_by_hand() -> None:
     machine = hardware.parse("8xA100-80GB")
-    found = estimate(LLAMA_7B, TRAIN, phases(context=4096), machine, dollars_per_hour=2)
+    training = dataclasses.replace(TRAIN, micro_batch=64)
+    found = estimate(LLAMA_7B, training, phases(context=4096), machine, dollars_per_hour=2)
     matrices = 6_738_415_616 - 32_000 * 4096 - 65 * 4096
     flops = 1000 * 512 * 4096 * (6 * matrices + 12 * 32 * 4096 * 4096)
     assert found.flops == pytest.approx(flops)
@@ -66,8 +67,9 @@ def test_time_energy_and_money_by_hand() -> None:
 
 def test_another_length_changes_time_and_not_memory() -> None:
     machine = hardware.parse("8xH100")
-    planned = estimate(LLAMA_7B, TRAIN, phases(), machine)
-    longer = estimate(LLAMA_7B, TRAIN, phases(), machine, tokens=3 * planned.tokens)
+    training = dataclasses.replace(TRAIN, micro_batch=8)
+    planned = estimate(LLAMA_7B, training, phases(), machine)
+    longer = estimate(LLAMA_7B, training, phases(), machine, tokens=3 * planned.tokens)
     assert longer.steps == 3 * planned.steps
     assert longer.seconds == pytest.approx(3 * planned.seconds)
     assert longer.needed == planned.needed
@@ -102,8 +104,9 @@ def test_the_exchange_counts_where_it_is_slower_than_the_work() -> None:
     fast, slow = hardware.parse("8xA100-80GB"), hardware.parse("8xA100-80GB")
     slow = dataclasses.replace(slow, device=dataclasses.replace(slow.device, link=1e9))
     few = phases(10, 1024, 8)
-    quick = estimate(LLAMA_7B, TRAIN, few, fast)
-    waiting = estimate(LLAMA_7B, TRAIN, few, slow)
+    training = dataclasses.replace(TRAIN, micro_batch=8)
+    quick = estimate(LLAMA_7B, training, few, fast)
+    waiting = estimate(LLAMA_7B, training, few, slow)
     assert waiting.communication == pytest.approx(1)
     assert waiting.seconds == pytest.approx(10 * 3 * 4 * 6_738_415_616 * 7 / 8 / 1e9)
     assert quick.seconds < waiting.seconds
