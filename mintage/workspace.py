@@ -48,15 +48,25 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+class DiskFull(MintageError):
+    """There was no room on the disk; nothing was published."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that the disk, or this user's share of it, is full."""
+    numbers = (errno.ENOSPC, getattr(errno, "EDQUOT", None))
+    return isinstance(error, DiskFull) or (isinstance(error, OSError) and error.errno in numbers)
+
+
 @contextlib.contextmanager
 def explain_full_disk(target: Path) -> Iterator[None]:
     """Turn "no space left" into an error that names the place and the mend."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        if not is_full(error):
             raise
-        raise MintageError(
+        raise DiskFull(
             f"{target}: the disk is full; nothing was published. "
             "Free some space and run the same command again"
         ) from error

@@ -5,6 +5,9 @@ there.
       config.json, model.safetensors, tokenizer files   what other libraries open
       resume/                                           optimizer, random and logging state (safetensors)
       state.json                                        step, identity of the run, SHA-256 of every file
+
+A snapshot on the host is written by a thread while training goes on. Of what several processes share, each
+writes its rows into a file of its own in resume/, and any number of them reads these back.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +30,20 @@ import torch
 import torch.distributed.checkpoint as distributed_checkpoint
 from torch import Tensor
 from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.tensor import DTensor
 
 from mintage.errors import MintageError
 from mintage.model import huggingface
 from mintage.model.transformer import Transformer
+from mintage.train.parallel import current
 from mintage.workspace import (
+    DiskFull,
     code_version,
     content_of,
     file_sha256,
+    is_full,
     json_sha256,
     publish_directory,
     remove_leftovers,
@@ -43,33 +54,107 @@ RESUME = "resume"
 NAME = re.compile(r"checkpoint-(\d+)")
 
 
-def save(
-    run_directory: Path,
+@dataclass(frozen=True)
+class Snapshot:
+    """A moment of a run, copied to the host. `model` is whole, on the CPU, and only the first process's;
+    `tensors` are this process's."""
+
+    step: int
+    model: Transformer | None
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+    tokenizer_directory: Path | None
+    bytes: int
+
+
+def snapshot(
     step: int,
     model: Transformer,
     tensors: dict[str, Tensor],
     state: dict[str, Any],
-    tokenizer_directory: Path | None,
-) -> Path:
-    """Publish `checkpoint-<step>/` at once or not at all, and return its path.
+    tokenizer_directory: Path | None = None,
+) -> Snapshot:
+    """Copy what a checkpoint holds to the host; all processes call this together.
 
     Args:
         tensors: what `load` brings back, by name.
         state: JSON values kept in state.json beside the file hashes and versions.
+    """
+    processes = current()
+    copies: dict[int, Tensor] = {}  # by parameter, as one may stand in two places
+    weights: dict[str, Tensor] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        if id(parameter) not in copies:
+            everything = parameter.full_tensor() if isinstance(parameter, DTensor) else parameter.detach()
+            copies[id(parameter)] = everything.to("cpu", copy=True) if processes.first else everything[:0]
+        weights[name] = copies[id(parameter)]
+    shell = None
+    if processes.first:
+        with torch.device("meta"):
+            shell = Transformer(model.config)
+        shell.load_state_dict(weights, assign=True)
+    size = sum(each.numel() * each.element_size() for each in [*model.parameters(), *tensors.values()])
+    on_host = {name: to_host(tensor, processes.host_mesh) for name, tensor in tensors.items()}
+    return Snapshot(step, shell, on_host, state, tokenizer_directory, size)
+
+
+def to_host(tensor: Tensor, mesh: DeviceMesh | None) -> Tensor:
+    """A copy on the CPU; of a DTensor, of this process's rows."""
+    if not isinstance(tensor, DTensor):
+        return tensor.detach().to("cpu", copy=True)
+    local = tensor.to_local().detach().to("cpu", copy=True)
+    shape, stride = tensor.shape, tensor.stride()
+    return DTensor.from_local(local, mesh, tensor.placements, run_check=False, shape=shape, stride=stride)
+
+
+def write(run_directory: Path, moment: Snapshot) -> Path:
+    """Publish `checkpoint-<step>/` at once or not at all, and return its path; all processes call this
+    together, and all fail where one does.
 
     Raises:
-        MintageError: the disk is full; earlier checkpoints are as they were.
+        DiskFull: there is no room; earlier checkpoints are as they were.
     """
-    target = run_directory / f"checkpoint-{step}"
-    with publish_directory(target) as directory, _full_disk_as_os_error(), _quiet():
-        huggingface.save(model, directory, tokenizer_directory)
-        distributed_checkpoint.save(
-            tensors, storage_writer=HuggingFaceStorageWriter(str(directory / RESUME)), no_dist=True
-        )
-        record = {"step": step, **state, "versions": versions(), "files": content_of(directory)[0]}
-        record["hash"] = json_sha256(record)
-        (directory / STATE).write_text(json.dumps(record, indent=1))
+    processes = current()
+    target = run_directory / f"checkpoint-{moment.step}"
+    failure: BaseException | None = None
+    if not processes.first:
+        if (directory := processes.tell(group=processes.writing)) is not None:
+            with contextlib.suppress(CheckpointException):  # the first process knows and tells
+                _write_tensors(moment.tensors, directory)
+    else:
+        told = False
+        try:
+            with publish_directory(target) as directory, _full_disk_as_os_error():
+                told = processes.tell(directory, processes.writing) is not None
+                _write_tensors(moment.tensors, directory)
+                assert moment.model is not None
+                huggingface.save(moment.model, directory, moment.tokenizer_directory)
+                files = content_of(directory)[0]
+                record = {"step": moment.step, **moment.state, "versions": versions(), "files": files}
+                record["hash"] = json_sha256(record)
+                (directory / STATE).write_text(json.dumps(record, indent=1))
+        except Exception as error:
+            failure = error
+        if not told:
+            processes.tell(None, processes.writing)
+    reason = None if failure is None else (is_full(failure), str(failure))
+    reason = processes.tell(reason, processes.writing)
+    if failure is not None:
+        raise failure
+    if reason is not None:
+        full, text = reason
+        raise DiskFull(text) if full else MintageError(text)
     return target
+
+
+def _write_tensors(tensors: dict[str, Tensor], directory: Path) -> None:
+    processes = current()
+    several = processes.world > 1
+    writer = HuggingFaceStorageWriter(str(directory / RESUME), save_distributed=several)
+    with _quiet():
+        distributed_checkpoint.save(
+            tensors, storage_writer=writer, process_group=processes.writing, no_dist=not several
+        )
 
 
 def newest(run_directory: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, Any]] | None:
@@ -104,11 +189,62 @@ def damage(path: Path) -> str | None:
 
 
 def load(path: Path, model: Transformer, tensors: dict[str, Tensor]) -> None:
-    """Bring a checkpoint's weights and tensors back, in place and bit by bit."""
-    huggingface.load_weights(path, model)
-    with _quiet():
-        reader = HuggingFaceStorageReader(str(path / RESUME))
-        distributed_checkpoint.load(tensors, storage_reader=reader, no_dist=True)
+    """Bring a checkpoint's weights and tensors back, in place and bit by bit; all processes call this
+    together, and each reads what it holds."""
+    processes = current()
+    weights: dict[str, Any] = dict(model.named_parameters())
+    with _quiet(), torch.no_grad():
+        for values, directory in ((weights, path), (tensors, path / RESUME)):
+            reader = HuggingFaceStorageReader(str(directory))
+            distributed_checkpoint.load(
+                values,
+                storage_reader=reader,
+                process_group=processes.control,
+                no_dist=processes.world == 1,
+            )
+
+
+class Writer:
+    """Writes checkpoints behind the training's back, one at a time, and removes those that are old."""
+
+    def __init__(self, run_directory: Path, keep_last: int, keep_every: int | None):
+        self.run_directory, self.keep_last, self.keep_every = run_directory, keep_last, keep_every
+        self.newest: Path | None = None  # the last one that was written whole
+        self.moment: Snapshot | None = None  # what is being written, or could not be
+        self._pool = ThreadPoolExecutor(1, "mintage-checkpoint")
+        self._result: Future[Path] | None = None
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def begin(self, moment: Snapshot) -> None:
+        """Begin to write; nothing else is being written."""
+        self.moment = moment
+        self._result = self._pool.submit(self._write, moment)
+
+    def failed(self) -> bool:
+        """Whether the writing has ended, and not well."""
+        return self._result is not None and self._result.done() and self._result.exception() is not None
+
+    def finish(self) -> None:
+        """Wait until what is being written is whole.
+
+        Raises:
+            DiskFull: there was no room; `moment` may be written again.
+        """
+        if self._result is not None:
+            result, self._result = self._result, None
+            self.newest = result.result()
+            self.moment = None
+
+    def _write(self, moment: Snapshot) -> Path:
+        path = write(self.run_directory, moment)
+        if current().first:
+            prune(self.run_directory, moment.step, self.keep_last, self.keep_every)
+        return path
 
 
 def prune(run_directory: Path, last: int, keep_last: int, keep_every: int | None) -> None:

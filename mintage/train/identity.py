@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import torch
 
 from mintage.errors import MintageError
-from mintage.model.config import ModelConfig
 from mintage.train.settings import TrainSettings
 from mintage.workspace import json_sha256
 
@@ -45,12 +44,11 @@ class Plan(Protocol):
     def knowledge_cutoff(self) -> Any: ...
 
 
-def identity_of(plan: Plan, config: ModelConfig, settings: TrainSettings, processes: int) -> dict[str, Any]:
+def identity_of(plan: Plan, settings: TrainSettings, processes: int) -> dict[str, Any]:
     """What state.json keeps of a run to know it again."""
     values = dataclasses.asdict(settings)
     return {
         "plan_hash": plan.hash,
-        "model_hash": json_sha256(config.to_huggingface()),
         "settings_hash": json_sha256({name: values[name] for name in ARITHMETIC}),
         "ledger_root": plan.ledger_root,
         "knowledge_cutoff": plan.knowledge_cutoff and str(plan.knowledge_cutoff),
@@ -61,13 +59,12 @@ def identity_of(plan: Plan, config: ModelConfig, settings: TrainSettings, proces
 
 
 def check_identity(path: Path, state: dict[str, Any], identity: dict[str, Any]) -> list[str]:
-    """Refuse to go on with another model, plan or settings; say what else could change the bits.
+    """Refuse to go on with another plan or other settings; say what else could change the bits.
 
     Raises:
         MintageError: the checkpoint is of another run; it says which part differs.
     """
     differences = {
-        "model_hash": "another model (layout, size or vocabulary)",
         "plan_hash": "another plan (documents, mix, steps)",
         "settings_hash": "other settings",
     }

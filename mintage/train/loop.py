@@ -7,12 +7,14 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from mintage.model import huggingface
+from mintage.model.config import ModelConfig
 from mintage.model.transformer import Transformer
 from mintage.train import checkpoint, guard
 from mintage.train.float8 import convert_to_float8
@@ -20,8 +22,10 @@ from mintage.train.identity import Plan, check_identity, identity_of
 from mintage.train.kernels import fastest_attention
 from mintage.train.machine import explain_out_of_memory, prepare
 from mintage.train.meter import Meter
-from mintage.train.monitor import Monitor
+from mintage.train.monitor import Monitor, Silent
 from mintage.train.optimizers import build_optimizers, state_tensors
+from mintage.train.parallel import current, give_rows_back, parallelize
+from mintage.train.room import Room
 from mintage.train.schedules import learning_rate_factor
 from mintage.train.settings import TrainSettings
 from mintage.train.signals import Interrupted, stop_signals
@@ -94,61 +98,66 @@ def train(
         Interrupted: Ctrl-C or SIGTERM; the run can go on.
         MintageError: the directory holds a run of another plan or other settings, or the disk is full.
     """
-    device = next(model.parameters()).device
+    processes = current()
+    device = processes.device
     prepare(device, settings)
     steps = loader.plan.steps
-    optimizers = build_optimizers(model, settings.optimizer)
-    window, history_2S = torch.zeros(WINDOW, device=device), guard.new_history(device)
-    tensors = state_tensors(model, optimizers)
-    tensors |= {"window": window, "history": history_2S, "random_state": torch.get_rng_state()}
-    identity = identity_of(loader.plan, model.config, settings, processes=1)
-    messages: list[str] = []
-    found = checkpoint.newest(run_directory, messages.append)
-    step, tokens, seconds, path = 0, 0, 0.0, run_directory
-    if found is not None:
-        path, state = found
-        huggingface.check_model(path, model.config)
-        messages += check_identity(path, state, identity)
-        checkpoint.load(path, model, tensors)
-        torch.set_rng_state(tensors["random_state"])
-        step, tokens, seconds = state["step"], state["tokens"], state["seconds"]
-        checkpoint.prune(run_directory, step, settings.keep_last, settings.keep_every)
-        messages.append(f"{path}: going on after step {step:,} of {steps:,}")
-    resumed_from = step if found else None
     if settings.float8:
         convert_to_float8(model)
-    team = Team(model, torch.get_num_threads() if device.type == "cpu" else 1)
+    team = Team(model, torch.get_num_threads() if device.type == "cpu" and processes.world == 1 else 1)
     if settings.activation_checkpointing:
         team.recompute()
     if settings.compile:
         team.compile()
-    meter = Meter(model)
+    parallelize(model, processes)
+    optimizers = build_optimizers(model, settings.optimizer)
+    window, history_2S = torch.zeros(WINDOW, device=device), guard.new_history(device)
+    tensors = state_tensors(model, optimizers)
+    tensors |= {"window": window, "history": history_2S, "random_state": torch.get_rng_state()}
+    identity = identity_of(loader.plan, settings, processes.world)
+    found, messages = find_checkpoint(run_directory, model.config, identity, settings)
+    step, tokens, seconds = 0, 0, 0.0
+    if found is not None:
+        path, state = found
+        checkpoint.load(path, model, tensors)
+        torch.set_rng_state(tensors["random_state"])
+        step, tokens, seconds = state["step"], state["tokens"], state["seconds"]
+        messages.append(f"{path}: going on after step {step:,} of {steps:,}")
+    meter = Meter(model, processes.world)
     facts = meter.facts() | {
         "plan_hash": loader.plan.hash,
         "settings": dataclasses.asdict(settings),
         "model": model.config.to_huggingface(),
         **(about or {}),
     }
+    watch = partial(Monitor, run_directory, step, steps, progress, facts, settings.trackers)
 
     with (
         explain_full_disk(run_directory),
         fastest_attention(model, lambda: loader.batch(min(step, steps - 1)), settings, messages.append),
-        Monitor(run_directory, step, steps, progress, facts, settings.trackers) as monitor,
+        watch() if processes.first else Silent() as monitor,
+        checkpoint.Writer(run_directory, settings.keep_last, settings.keep_every) as writer,
         stop_signals() as stop,
     ):
+        writer.newest = found and found[0]
+        room = Room(run_directory, writer, stop, monitor.say)
         for message in messages:
             monitor.say(message)
 
+        def record(row: dict[str, Any]) -> None:
+            room.write(partial(monitor.record, row), again=monitor.flush)
+
         def look() -> None:
+            torch.manual_seed(settings.seed + step)  # all processes draw the same samples
             with _evaluation(model):
                 if evaluate is not None:
-                    monitor.record({"step": step, "evaluation": evaluate(model)})
+                    record({"step": step, "evaluation": evaluate(model)})
                 if sample is not None:
-                    monitor.record({"step": step, "samples": sample(model)})
-            monitor.draw(at_once=False)
+                    record({"step": step, "samples": sample(model)})
+            room.write(partial(monitor.draw, at_once=False))
 
-        evaluation_is_due = bool(step) and _due(step, settings.evaluate_every, steps)
-        if evaluation_is_due and (evaluate or sample) and not monitor.has_evaluation(step):
+        evaluation_is_due = step > 0 and (evaluate or sample) and _due(step, settings.evaluate_every, steps)
+        if processes.tell(evaluation_is_due and not monitor.has_evaluation(step)):
             look()  # the run was stopped between this step and its evaluation
         model.train()
         started = time.perf_counter()
@@ -163,37 +172,67 @@ def train(
                 tokens += learned
                 step += 1
                 monitor.step_done(step)
+                signal, short = processes.highest(stop.signal, room.is_short())
                 log = _due(step, settings.log_every, steps)
-                look_now = _due(step, settings.evaluate_every, steps) and not stop.signal
-                save = _due(step, settings.checkpoint_every, steps)
-                if not (log or look_now or save or stop.signal):
+                look_now = _due(step, settings.evaluate_every, steps) and not signal
+                save = _due(step, settings.checkpoint_every, steps) or signal
+                if not (log or look_now or save or short):
                     continue
                 if log:
                     row = log_row(step, window.tolist(), tokens, settings.optimizer.learning_rate * factor)
                     window.zero_()
                     now = time.perf_counter()
                     seconds += now - started
-                    monitor.record(row | meter.read(now - started) | {"seconds": round(seconds, 3)})
+                    record(row | meter.read(now - started) | {"seconds": round(seconds, 3)})
                     started = now
                 pause = time.perf_counter()
                 if look_now:
                     look()
-                    model.train()
-                if save or stop.signal:
-                    monitor.sync()
+                    (signal,) = processes.highest(stop.signal)
+                    save = save or signal
+                if not signal and (short or save):  # one checkpoint is written at a time
+                    signal = room.wait()
+                if save:
+                    room.write(monitor.sync)
                     tensors["random_state"] = torch.get_rng_state()
-                    elapsed = seconds + pause - started
-                    progress_made = {"tokens": tokens, "seconds": elapsed}
+                    progress_made = {"tokens": tokens, "seconds": seconds + pause - started}
                     state = identity | progress_made | {"settings": dataclasses.asdict(settings)}
-                    path = checkpoint.save(run_directory, step, model, tensors, state, tokenizer_directory)
-                    checkpoint.prune(run_directory, step, settings.keep_last, settings.keep_every)
-                if stop.signal:
-                    monitor.draw(at_once=True)
-                    raise Interrupted(stop.signal, step, steps, path)
+                    if room.checkpoint_is_whole():
+                        moment = checkpoint.snapshot(step, model, tensors, state, tokenizer_directory)
+                        writer.begin(moment)
+                if step == steps and not signal:
+                    signal = room.wait()
+                if signal:
+                    room.checkpoint_is_whole()
+                    room.write(partial(monitor.draw, at_once=True))
+                    raise Interrupted(signal, step, steps, writer.newest)
                 started += time.perf_counter() - pause
         monitor.draw(at_once=True)
         loss, evaluation = monitor.last("loss"), monitor.last("evaluation")
-        return TrainResult(path, step, tokens, seconds, loss, evaluation, resumed_from)
+        resumed_from = found and found[1]["step"]
+        assert writer.newest is not None
+        return TrainResult(writer.newest, step, tokens, seconds, loss, evaluation, resumed_from)
+
+
+def find_checkpoint(
+    run_directory: Path, config: ModelConfig, identity: dict[str, Any], settings: TrainSettings
+) -> tuple[tuple[Path, dict[str, Any]] | None, list[str]]:
+    """The newest whole checkpoint with its state, looked for by the first process for all, and what is to be
+    said about it.
+
+    Raises:
+        MintageError: it is of another run.
+    """
+    processes = current()
+    messages: list[str] = []
+    found = None
+    if processes.first:
+        found = checkpoint.newest(run_directory, messages.append)
+        if found is not None:
+            huggingface.check_model(found[0], config)
+            messages += check_identity(*found, identity)
+            checkpoint.prune(run_directory, found[1]["step"], settings.keep_last, settings.keep_every)
+    return processes.tell(found), messages
 
 
 def _due(step: int, every: int | None, steps: int) -> bool:
@@ -206,4 +245,5 @@ def _evaluation(model: Transformer) -> Iterator[None]:
     model.eval()
     with torch.no_grad(), torch.compiler.set_stance("force_eager"):
         yield
+    give_rows_back(model)
     model.train()

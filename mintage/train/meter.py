@@ -52,10 +52,10 @@ class Peak:
 
 
 class Meter:
-    """Counts the work of a run's steps, and turns it into the figures of a log row."""
+    """Counts the work of a run's steps, on `devices` alike, and turns it into the figures of a log row."""
 
-    def __init__(self, model: Transformer) -> None:
-        self.config = model.config
+    def __init__(self, model: Transformer, devices: int = 1) -> None:
+        self.config, self.devices = model.config, devices
         self.device = next(model.parameters()).device
         self.peak = peak_of(self.device)
         self.tokens = self.flops = 0
@@ -65,6 +65,7 @@ class Meter:
         cuda = self.device.type == "cuda"
         return {
             "parameters": self.config.parameter_count(),
+            "devices": self.devices,
             "device": torch.cuda.get_device_name(self.device) if cuda else self.device.type,
             "threads": torch.get_num_threads(),
             "peak_flops_per_second": float(f"{self.peak.flops_per_second:.4g}"),
@@ -83,7 +84,7 @@ class Meter:
         """The figures of the steps counted since the last reading, which took `seconds`."""
         figures = {
             "tokens_per_second": round(self.tokens / seconds, 1),
-            "share_of_peak": round(self.flops / seconds / self.peak.flops_per_second, 4),
+            "share_of_peak": round(self.flops / seconds / self.peak.flops_per_second / self.devices, 4),
             "peak_memory_bytes": peak_memory(self.device),
         }
         self.tokens = self.flops = 0

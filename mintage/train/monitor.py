@@ -109,6 +109,10 @@ class Monitor:
             self.say(f"step {row['step']:,}/{self.steps:,}  {figures}  {self._time_left(row['step'])}")
             self._last_line = time.monotonic()
 
+    def flush(self) -> None:
+        """Write what `record` could not, as the disk was full."""
+        self._file.flush()
+
     def sync(self) -> None:
         """Bring metrics.jsonl to the disk, as a checkpoint of the same step is about to rely on it."""
         os.fsync(self._file.fileno())
@@ -153,3 +157,37 @@ def one_line(text: str, width: int = 100) -> str:
     """The beginning of a text, without its line breaks."""
     joined = " ".join(text.split())
     return joined if len(joined) <= width else joined[: width - 1] + "…"
+
+
+class Silent:
+    """The monitor of a process that shows and records nothing, as another one does."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+    def step_done(self, step: int) -> None:
+        pass
+
+    def record(self, row: dict[str, Any]) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def sync(self) -> None:
+        pass
+
+    def has_evaluation(self, step: int) -> bool:
+        return False
+
+    def last(self, field: str) -> Any:
+        return None
+
+    def draw(self, at_once: bool) -> None:
+        pass

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.optim import AdamW, Optimizer
 from mintage.model.gpt2 import Conv1D
 from mintage.model.transformer import Transformer
 from mintage.train.settings import OptimizerSettings
+from mintage.train.sharding import as_shared, held, over_whole_matrices, whole
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -40,13 +42,21 @@ def orthogonalize(matrices_KRC: Tensor, iterations: int) -> Tensor:
     return (x_KRC.mT if tall else x_KRC).to(matrices_KRC.dtype)
 
 
+def orthogonalize_together(matrices: list[Tensor], iterations: int) -> list[Tensor]:
+    """Orthogonalise matrices of one shape, some of them lying on their side, in one batch."""
+    stacked_KRC = torch.stack([m.mT if m.shape[0] > m.shape[1] else m for m in matrices])
+    stacked_KRC = orthogonalize(stacked_KRC, iterations)
+    return [x.mT if m.shape[0] > m.shape[1] else x for x, m in zip(stacked_KRC, matrices)]
+
+
 class Muon(Optimizer):
     """Momentum, orthogonalised (Jordan et al. 2024): Nesterov momentum, update scaled by sqrt(max(1,
     outputs/inputs)).
 
     A matrix has as many rows as outputs; in a group with `stored_transposed` it has as many columns.
     Buffers are kept per parameter, so that a state can be saved, inspected and sharded by name; matrices of
-    equal shape are stacked only inside the step, where one batched product serves them all.
+    equal shape are stacked only inside the step, where one batched product serves them all. Of matrices that
+    several processes share, each holds some rows, and orthogonalises some of the matrices (sharding.py).
     """
 
     def __init__(
@@ -68,7 +78,7 @@ class Muon(Optimizer):
             by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    by_shape[tuple(sorted(parameter.shape))].append(parameter)
+                    by_shape[tuple(sorted(whole(parameter).shape))].append(parameter)
             for parameters in by_shape.values():
                 self._step_together(parameters, group)
 
@@ -85,16 +95,16 @@ class Muon(Optimizer):
         if skip is not None:  # a buffer interpolated with itself stays, whatever the gradient was
             gradients = [torch.where(skip > 0, m, g) for g, m in zip(gradients, buffers)]
         torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
-        updates = torch._foreach_lerp(gradients, buffers, group["momentum"])
-        stacked_KRC = torch.stack([u.mT if u.shape[0] > u.shape[1] else u for u in updates])
-        stacked_KRC = orthogonalize(stacked_KRC, group["iterations"])
+        nesterov = torch._foreach_lerp(gradients, buffers, group["momentum"])
+        together = partial(orthogonalize_together, iterations=group["iterations"])
+        updates = over_whole_matrices(together, list(nesterov), parameters)
         taken = 1.0 if skip is None else 1 - skip
-        for parameter, update_RC in zip(parameters, stacked_KRC):
-            rows, columns = parameter.shape
+        for parameter, update_RC in zip(parameters, updates):
+            rows, columns = whole(parameter).shape
             ratio = columns / rows if group["stored_transposed"] else rows / columns
             rate = group["lr"] * max(1, ratio) ** 0.5
             parameter.mul_(1 - group["lr"] * group["weight_decay"] * taken)
-            parameter.sub_((update_RC.mT if rows > columns else update_RC) * (rate * taken))
+            parameter.sub_(update_RC * (rate * taken))
 
 
 def build_optimizers(model: Transformer, settings: OptimizerSettings) -> list[Optimizer]:
@@ -113,8 +123,8 @@ def build_optimizers(model: Transformer, settings: OptimizerSettings) -> list[Op
     taken = {id(parameter) for parameter in inner}
     rest = [parameter for _, parameter in named if id(parameter) not in taken]
     groups = [
-        {"params": [p for p in rest if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [held(p) for p in rest if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [held(p) for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
     optimizers: list[Optimizer] = [
         AdamW(
@@ -125,7 +135,7 @@ def build_optimizers(model: Transformer, settings: OptimizerSettings) -> list[Op
             fused=True,
         )
     ]
-    for parameter in rest:
+    for parameter in map(held, rest):
         optimizers[0].state[parameter] = {
             "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
             "exp_avg": torch.zeros_like(parameter),
@@ -134,7 +144,10 @@ def build_optimizers(model: Transformer, settings: OptimizerSettings) -> list[Op
     if inner:
         transposed = {id(module.weight) for module in model.blocks.modules() if isinstance(module, Conv1D)}
         muon_groups = [
-            {"params": [p for p in inner if (id(p) in transposed) == stored], "stored_transposed": stored}
+            {
+                "params": [held(p) for p in inner if (id(p) in transposed) == stored],
+                "stored_transposed": stored,
+            }
             for stored in (False, True)
         ]
         muon = Muon(
@@ -144,7 +157,7 @@ def build_optimizers(model: Transformer, settings: OptimizerSettings) -> list[Op
             settings.weight_decay,
             settings.muon_iterations,
         )
-        for parameter in inner:
+        for parameter in map(held, inner):
             muon.state[parameter] = {"momentum_buffer": torch.zeros_like(parameter)}
         optimizers.append(muon)
     for optimizer in optimizers:
@@ -161,10 +174,11 @@ def set_learning_rate(optimizers: list[Optimizer], factor: float) -> None:
 
 
 def state_tensors(model: nn.Module, optimizers: list[Optimizer]) -> dict[str, Tensor]:
-    """Every tensor of the optimizers' state, the live ones, by the name of its parameter."""
+    """Every tensor of the optimizers' state, the live ones, by the name of its parameter; those of a
+    parameter that several processes share as DTensors."""
     states = {id(p): state for optimizer in optimizers for p, state in optimizer.state.items()}
     return {
-        f"optimizer.{name}.{key}": value
+        f"optimizer.{name}.{key}": as_shared(value, parameter)
         for name, parameter in model.named_parameters()
-        for key, value in states.get(id(parameter), {}).items()
+        for key, value in states.get(id(held(parameter)), {}).items()
     }

@@ -13,12 +13,14 @@ from mintage.errors import MintageError
 
 
 class Interrupted(MintageError):
-    """Ctrl-C or SIGTERM came; the step was finished and a checkpoint written. `exit_code` is 130 or 143."""
+    """Ctrl-C or SIGTERM came, and the step was finished. `exit_code` is 130 or 143; `checkpoint` is the
+    newest whole one, that of this step unless the disk was full."""
 
-    def __init__(self, signal_number: int, step: int, steps: int, path: Path):
+    def __init__(self, signal_number: int, step: int, steps: int, path: Path | None):
+        whole = path is not None and path.name == f"checkpoint-{step}"
+        kept = f"checkpoint: {path}" if whole else f"the disk is full; the last checkpoint: {path or 'none'}"
         super().__init__(
-            f"stopped after step {step:,} of {steps:,}; checkpoint: {path}. "
-            "Run the same command again to go on"
+            f"stopped after step {step:,} of {steps:,}; {kept}. Run the same command again to go on"
         )
         self.exit_code = 128 + signal_number
         self.checkpoint = path

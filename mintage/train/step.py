@@ -14,7 +14,9 @@ from mintage.model.transformer import Transformer
 from mintage.train import guard
 from mintage.train.objectives import next_token
 from mintage.train.optimizers import set_learning_rate
+from mintage.train.parallel import current, last_micro_batch
 from mintage.train.settings import TrainSettings
+from mintage.train.sharding import take_gradients
 from mintage.train.team import Team, rows_of
 
 WINDOW = 6  # sums since the last row: loss, tokens, gradient norm, steps taken, steps not finite, spikes
@@ -54,9 +56,10 @@ def take_step(
     """
     objective = objective or next_token.objective
     device = window.device
+    processes = current()
 
     def both_ways(model: Transformer, piece: Batch) -> tuple[Tensor, int]:
-        if not piece.mask_BT.any():
+        if processes.world == 1 and not piece.mask_BT.any():  # several pass all alike, lest one waits
             return torch.zeros((), device=device), 0
         with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(settings, device)):
             loss, count = objective(model, piece, settings)
@@ -65,16 +68,26 @@ def take_step(
 
     total = torch.zeros((), device=device)
     count = 0
-    for index, micro_batch in enumerate(micro_batches(batch, settings.micro_batch)):
-        seed = np.random.SeedSequence((settings.seed, step, index)).generate_state(1, np.uint64)[0]
-        torch.manual_seed(int(seed))
-        loss, valid = team.learn(both_ways, micro_batch)
+    pieces = [
+        (n, piece)
+        for n, piece in enumerate(micro_batches(batch, settings.micro_batch))
+        if piece.mask_BT.any()
+    ]
+    for index, micro_batch in pieces:
+        seeds = np.random.SeedSequence((settings.seed, step, index, processes.rank))
+        torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
+        last_micro_batch(team.model, index == pieces[-1][0])
+        loss, valid = team.learn(both_ways, processes.rows(micro_batch))
         total += loss
         count += valid
+    count = processes.add_up(count)
     if count == 0:
         return 0
-    gradients = [parameter.grad for parameter in team.model.parameters() if parameter.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients, foreach=True) / count
+    norm = torch.nn.utils.get_total_norm(take_gradients(team.model), foreach=True)
+    if processes.world > 1:
+        total, square = processes.add(torch.stack((total, norm.square())))
+        norm = square.sqrt()
+    norm = norm / count
     finite = torch.isfinite(norm) & torch.isfinite(total)
     spike = torch.zeros_like(finite)
     if history_2S is not None and settings.spike_sigma is not None:

@@ -2,6 +2,9 @@ import dataclasses
 import errno
 import importlib
 import json
+import shutil
+import signal
+import threading
 
 import pytest
 import torch
@@ -9,12 +12,15 @@ from safetensors import SafetensorError
 
 from mintage.errors import MintageError
 from mintage.model import huggingface
-from mintage.train import checkpoint, loop
+from mintage.model.transformer import Transformer
+from mintage.train import checkpoint, loop, room
 from mintage.train.checkpoint import damage, newest, prune, steps
+from mintage.train.monitor import METRICS, Monitor, read_metrics
 from mintage.train.optimizers import build_optimizers, state_tensors
 from mintage.train.settings import OptimizerSettings
+from mintage.train.signals import Interrupted
 
-from .tiny import SETTINGS, Plan, TinyLoader, run, tiny_model
+from .tiny import CONFIG, SETTINGS, Plan, TinyLoader, run, tiny_model
 
 STEPS = 10  # checkpoints after 5 and 10
 
@@ -34,7 +40,7 @@ def test_weights_and_state_come_back_bit_by_bit_without_pickles(tmp_path):
     tensors = state_tensors(model, build_optimizers(model, OptimizerSettings("muon")))
     for tensor in tensors.values():
         tensor.normal_()
-    path = checkpoint.save(tmp_path, 7, model, tensors, {"tokens": 9}, None)
+    path = checkpoint.write(tmp_path, checkpoint.snapshot(7, model, tensors, {"tokens": 9}))
     assert {file.suffix for file in path.rglob("*") if file.is_file()} == {".json", ".safetensors"}
     other = tiny_model(seed=1)
     other_tensors = state_tensors(other, build_optimizers(other, OptimizerSettings("muon")))
@@ -120,25 +126,119 @@ def test_leftovers_of_a_dead_writer_are_removed(tmp_path):
         ("torch.distributed.checkpoint.save", OSError(errno.ENOSPC, "No space left on device")),
     ],
 )
-def test_a_full_disk_is_one_clear_error_and_the_last_checkpoint_stays(tmp_path, monkeypatch, place, error):
+def test_a_full_disk_pauses_the_run_and_it_goes_on_when_there_is_room(
+    tmp_path, monkeypatch, capsys, place, error
+):
     run(tmp_path / "uncut", STEPS)
+    calls = fill_the_disk(monkeypatch, place, error, times=(2, 3))
+    monkeypatch.setattr(room, "FIRST_WAIT", 0.01)
+    free = iter([0, 0])  # what the machine says of the disk at first: less than is needed
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free, usage.free)))
+    result = run(tmp_path / "run", STEPS)
+    assert len(calls) == 4 and result.checkpoint.name == "checkpoint-10"
+    out = capsys.readouterr().out
+    assert "checkpoint-10 needs" in out and "MB, and 0 MB are free" in out and "there is room again" in out
+    assert weights(result.checkpoint) == weights(tmp_path / "uncut" / "checkpoint-10")
+    assert sorted(path.name for path in (tmp_path / "run").glob("*checkpoint*")) == [
+        "checkpoint-10",
+        "checkpoint-5",
+    ]
+
+
+def fill_the_disk(monkeypatch, place, error, times):
+    """Let the calls with these numbers fail with an error; the list of all calls."""
     calls = []
 
-    def fill_the_disk(*arguments, **keywords):
+    def replacement(*arguments, **keywords):
         calls.append(1)
-        if len(calls) == 2:
+        if len(calls) in times:
             raise error
         return original(*arguments, **keywords)
 
     module, name = place.rsplit(".", 1)
     original = getattr(importlib.import_module(module), name)
-    monkeypatch.setattr(place, fill_the_disk)
-    with pytest.raises(MintageError, match="disk is full"):
-        run(tmp_path / "run", STEPS)
-    assert [path.name for path in (tmp_path / "run").glob("*checkpoint*")] == ["checkpoint-5"]
-    result = run(tmp_path / "run", STEPS)
-    assert result.resumed_from == 5
-    assert weights(result.checkpoint) == weights(tmp_path / "uncut" / "checkpoint-10")
+    monkeypatch.setattr(place, replacement)
+    return calls
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_metrics_that_found_no_room_are_written_later(tmp_path, monkeypatch, capsys):
+    class Full:
+        """A file whose disk is full at the third row."""
+
+        def __init__(self, file):
+            self.file, self.flushes = file, 0
+
+        def flush(self):
+            self.flushes += 1
+            if self.flushes == 3:
+                raise FULL
+            self.file.flush()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+    def opened(self, *arguments):
+        original(self, *arguments)
+        self._file = Full(self._file)
+
+    original = Monitor.__init__
+    monkeypatch.setattr(Monitor, "__init__", opened)
+    monkeypatch.setattr(room, "FIRST_WAIT", 0.01)
+    settings = dataclasses.replace(SETTINGS, log_every=1, evaluate_every=None)
+    loop.train(tiny_model(), TinyLoader(Plan(6)), settings, tmp_path)
+    rows = read_metrics(tmp_path / METRICS)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert "metrics.jsonl needs" in capsys.readouterr().out
+
+
+def test_a_stop_signal_ends_a_run_that_waits_for_room(tmp_path, monkeypatch):
+    fill_the_disk(monkeypatch, "torch.distributed.checkpoint.save", FULL, times=range(2, 100))
+
+    def wait_in_vain(self):
+        assert not self.checkpoint_is_whole()
+        self.stop.ask(signal.SIGTERM)
+        return original(self)
+
+    original = room.Room.wait
+    calls = iter([original, original, wait_in_vain])  # before each of the checkpoints, and after the last
+    monkeypatch.setattr(room.Room, "wait", lambda self: next(calls)(self))
+    with pytest.raises(Interrupted, match=r"the disk is full; the last checkpoint: .*checkpoint-5") as caught:
+        run(tmp_path, STEPS)
+    assert caught.value.exit_code == 143
+    assert [path.name for path in tmp_path.glob("*checkpoint*")] == ["checkpoint-5"]
+
+
+def test_the_run_goes_on_while_a_checkpoint_is_written(tmp_path, monkeypatch):
+    run(tmp_path / "uncut", STEPS)
+    taken, later = [], threading.Event()
+
+    def count(*arguments, **keywords):
+        taken.append(1)
+        if len(taken) == 8:
+            later.set()
+        return step(*arguments, **keywords)
+
+    def slow(run_directory, moment):
+        assert moment.step == STEPS or later.wait(30)
+        return original(run_directory, moment)
+
+    step, original = loop.take_step, checkpoint.write
+    monkeypatch.setattr(loop, "take_step", count)
+    monkeypatch.setattr(checkpoint, "write", slow)
+    run(tmp_path / "run", STEPS)
+    for name in ("checkpoint-5", "checkpoint-10"):
+        assert weights(tmp_path / "run" / name) == weights(tmp_path / "uncut" / name)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path):
+    run(tmp_path, 4)
+    other = Transformer(dataclasses.replace(CONFIG, num_hidden_layers=1))
+    with pytest.raises(MintageError, match="begun with another model"):
+        loop.train(other, TinyLoader(Plan(4)), SETTINGS, tmp_path)
 
 
 def test_another_plan_or_other_settings_are_refused(tmp_path):

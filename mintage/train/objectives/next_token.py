@@ -91,7 +91,8 @@ def _forward_and_gradients(
     narrow = hidden_ND.dtype if hidden_ND.dtype.itemsize < weight_VD.dtype.itemsize else weight_VD.dtype
     hidden_ND, head_VD = hidden_ND.to(narrow), weight_VD.to(narrow)
     hidden_gradient_ND = torch.empty_like(hidden_ND) if needed[0] else None
-    weight_gradient_VD = torch.empty_like(weight_VD) if needed[1] else None
+    empty = torch.empty_like if rows else torch.zeros_like  # without rows nothing is written into it
+    weight_gradient_VD = empty(weight_VD) if needed[1] else None
     buffer_CV = _buffer(min(CHUNK, rows), vocabulary, hidden_ND)
     losses_N = torch.empty(rows, dtype=weight_VD.dtype, device=weight_VD.device)
     tiny = torch.finfo(weight_VD.dtype).tiny

@@ -1,0 +1,155 @@
+"""Any number of processes makes the same steps, and goes on with what another number began."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from mintage.train import checkpoint, loop, parallel
+from mintage.train.checkpoint import steps as checkpoint_steps
+from mintage.train.loop import train
+from mintage.train.monitor import METRICS, TIMING, read_metrics
+from mintage.train.settings import OptimizerSettings, TrainSettings
+from mintage.train.signals import Interrupted
+from mintage.workspace import file_sha256
+
+from .processes import together
+from .tiny import Plan, TinyLoader, tiny_model
+
+STEPS = 20
+SETTINGS = TrainSettings(
+    OptimizerSettings("muon", learning_rate=0.01),
+    log_every=1,
+    micro_batch=4,
+    z_loss=1e-4,
+    checkpoint_every=10,
+    evaluate_every=10,
+    threads=1,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sparse(TinyLoader):
+    """The tiny loader (micro-batches of 4 rows, then of 4 longer ones) with rows, a whole share of a process,
+    a whole micro-batch and a whole batch without a target."""
+
+    def batch(self, step):
+        batch = super().batch(step)
+        if step == 3:
+            batch.mask_BT[:2] = False
+        elif step == 4:
+            batch.mask_BT[4:] = False
+        elif step == 5:
+            batch.mask_BT[:] = False
+        return batch
+
+
+def norm_of(model):
+    """A figure of the whole model that needs a forward pass of every process."""
+    with torch.no_grad():
+        hidden = model(torch.arange(12).view(1, 12))
+        return {"bits_per_byte": {"a": float(model.logits(hidden).double().square().mean())}}
+
+
+def learn(directory, settings, steps=STEPS):
+    train(tiny_model(), Sparse(Plan(steps)), settings, directory, evaluate=norm_of, progress=False)
+
+
+def losses(directory):
+    return np.array([row["loss"] or 0 for row in read_metrics(directory / METRICS) if "loss" in row])
+
+
+def figures(directory):
+    return [row["evaluation"] for row in read_metrics(directory / METRICS) if "evaluation" in row]
+
+
+@pytest.fixture(scope="module", params=["adamw", "muon"])
+def alone(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("alone")
+    optimizer = OptimizerSettings(request.param, learning_rate=0.01)
+    settings = dataclasses.replace(SETTINGS, optimizer=optimizer)
+    assert together(1, learn, directory, settings) == [0]
+    return settings, losses(directory), figures(directory)
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_processes_make_the_same_steps(tmp_path, alone, world):
+    settings, expected, evaluated = alone
+    assert together(world, learn, tmp_path, settings) == [0] * world
+    assert len(expected) == STEPS
+    np.testing.assert_allclose(losses(tmp_path), expected, atol=1e-5, rtol=0)
+    for one, other in zip(figures(tmp_path), evaluated):
+        assert one["bits_per_byte"]["a"] == pytest.approx(other["bits_per_byte"]["a"], abs=1e-4)
+
+
+def interrupted(directory, settings, call):
+    """Train until a stop signal that comes to one process alone, before its n-th step."""
+    calls = []
+
+    def count(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == call and parallel.current().rank == parallel.current().world - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take_step(*arguments, **keywords)
+
+    take_step, loop.take_step = loop.take_step, count
+    with contextlib.suppress(Interrupted):
+        learn(directory, settings)
+
+
+@pytest.mark.parametrize("then", [1, 4])
+def test_a_run_stopped_on_two_goes_on_on_another_number(tmp_path, alone, then):
+    settings, expected, evaluated = alone
+    assert together(2, interrupted, tmp_path, settings, 7) == [0, 0]
+    assert checkpoint_steps(tmp_path) == [7]
+    files = sorted(path.name for path in (tmp_path / "checkpoint-7" / "resume").iterdir())
+    assert len([name for name in files if name.endswith(".safetensors")]) == 2
+    assert together(then, learn, tmp_path, settings) == [0] * then
+    assert len(losses(tmp_path)) == STEPS
+    np.testing.assert_allclose(losses(tmp_path), expected, atol=1e-5, rtol=0)
+    assert figures(tmp_path)[-1]["bits_per_byte"]["a"] == pytest.approx(
+        evaluated[-1]["bits_per_byte"]["a"], abs=1e-4
+    )
+
+
+def killed(directory, settings, call):
+    """Train until one process dies while it writes its rows of a checkpoint."""
+    calls = []
+
+    def count(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == call and parallel.current().rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return save(*arguments, **keywords)
+
+    save, checkpoint._write_tensors = checkpoint._write_tensors, count
+    with contextlib.suppress(RuntimeError):  # the other process loses its peer
+        learn(directory, settings)
+    os._exit(0)
+
+
+def test_processes_are_killed_and_a_damaged_file_of_one_sends_the_run_back(tmp_path):
+    settings = dataclasses.replace(SETTINGS, checkpoint_every=4, evaluate_every=None, log_every=1)
+    assert together(2, learn, tmp_path / "uncut", settings) == [0, 0]
+    directory = tmp_path / "run"
+    assert together(2, killed, directory, settings, 3)[1] == -signal.SIGKILL
+    assert sorted(checkpoint_steps(directory)) == [4, 8]
+    victim = sorted((directory / "checkpoint-8" / "resume").glob("*.safetensors"))[1]
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.write_bytes(content)
+    assert together(2, learn, directory, settings) == [0, 0]
+    assert sorted(checkpoint_steps(directory)) == [16, 20]
+    assert outcome(directory) == outcome(tmp_path / "uncut")
+
+
+def outcome(directory):
+    """What must be the same to the last bit: weights, and metrics without their timing."""
+    rows = [{k: v for k, v in row.items() if k not in TIMING} for row in read_metrics(directory / METRICS)]
+    return file_sha256(directory / f"checkpoint-{STEPS}" / "model.safetensors"), rows
