@@ -3,4 +3,6 @@
 
 class MintageError(Exception):
     """Something that the user can mend. The message names the place and the mend; the command line prints it
-    without a traceback and ends with exit code 2."""
+    without a traceback and ends with `exit_code`."""
+
+    exit_code = 2

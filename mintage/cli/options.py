@@ -35,4 +35,7 @@ ReplayOption = Annotated[
 JobsOption = Annotated[
     int, typer.Option("-j", "--jobs", min=1, help="Processes that read sources and make shards.")
 ]
+ProcessesOption = Annotated[
+    int, typer.Option(min=1, help="Processes that train together: on GPUs, as many as there are.")
+]
 WORKSPACE = Path("workspace")

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
 
-from mintage.cli.options import WORKSPACE, JobsOption, RecipeArgument, SetOption, WorkspaceOption
+from mintage.cli.options import (
+    WORKSPACE,
+    JobsOption,
+    ProcessesOption,
+    RecipeArgument,
+    SetOption,
+    WorkspaceOption,
+)
 
 
-def bring_up_to_date(recipe: str, workspace: object, overrides: list[str], until: str, jobs: int = 1) -> None:
-    """Load the recipe and run its stages up to and including `until`."""
+def bring_up_to_date(
+    recipe: str, workspace: object, overrides: list[str], until: str, jobs: int = 1, processes: int = 1
+) -> None:
+    """Load the recipe and run its stages up to and including `until`; with several processes, start them and
+    let each of them do that."""
+    if processes > 1 and "WORLD_SIZE" not in os.environ:
+        from mintage.train.launch import launch
+
+        launch(processes, sys.argv[1:])
     from mintage import recipe as recipes
     from mintage.pipeline.stages import run as run_stages
     from mintage.workspace import Workspace
@@ -23,6 +39,7 @@ def run(
     overrides: SetOption,
     workspace: WorkspaceOption = WORKSPACE,
     jobs: JobsOption = 1,
+    nproc: ProcessesOption = 1,
     size: Annotated[
         str | None, typer.Option(help="10m, 50m, 125m, 350m or 1b, for the recipe `mintage`.")
     ] = None,
@@ -34,7 +51,7 @@ def run(
     Example: mintage run mintage --size 50m
     """
     sized = [*overrides, f"size={size}"] if size else overrides
-    bring_up_to_date(recipe, workspace, sized, "evaluate", jobs)
+    bring_up_to_date(recipe, workspace, sized, "evaluate", jobs, nproc)
 
 
 def tokenizer(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
@@ -55,20 +72,30 @@ def shards(
     bring_up_to_date(recipe, workspace, overrides, "shards", jobs)
 
 
-def pretrain(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+def pretrain(
+    recipe: RecipeArgument,
+    overrides: SetOption,
+    workspace: WorkspaceOption = WORKSPACE,
+    nproc: ProcessesOption = 1,
+) -> None:
     """Train the recipe's model on text. Ctrl-C keeps a checkpoint; the same command goes on from it.
 
     Example: mintage pretrain recipes/fed-10m.yaml
     """
-    bring_up_to_date(recipe, workspace, overrides, "pretrain")
+    bring_up_to_date(recipe, workspace, overrides, "pretrain", processes=nproc)
 
 
-def tune(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:
+def tune(
+    recipe: RecipeArgument,
+    overrides: SetOption,
+    workspace: WorkspaceOption = WORKSPACE,
+    nproc: ProcessesOption = 1,
+) -> None:
     """Tune the recipe's model on chats, with the loss on the answers.
 
     Example: mintage tune quickstart
     """
-    bring_up_to_date(recipe, workspace, overrides, "tune")
+    bring_up_to_date(recipe, workspace, overrides, "tune", processes=nproc)
 
 
 def evaluate(recipe: RecipeArgument, overrides: SetOption, workspace: WorkspaceOption = WORKSPACE) -> None:

@@ -3,6 +3,7 @@ is skipped."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -26,6 +27,7 @@ from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
 from mintage.pipeline import bases, evaluation, pieces, vocabulary
 from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest
+from mintage.pipeline.checks import check_model, check_processes, check_shards
 from mintage.recipe import Recipe, Stage
 from mintage.tokens import shards as token_shards
 from mintage.tokens import tokenizer as tokenizers
@@ -33,6 +35,7 @@ from mintage.tokens.loader import DocumentTokens, Loader, documents
 from mintage.tokens.plan import Plan
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.train.loop import TrainResult, train
+from mintage.train.parallel import current, joined
 from mintage.workspace import Card, Workspace
 
 STAGES = ("corpus", "tokenizer", "shards", "pretrain", "tune", "evaluate")
@@ -51,17 +54,18 @@ def run(
     """
     if until == "tune" and recipe.tune is None:
         raise MintageError(f"{recipe.name}: the recipe has no `tune`; stages: {', '.join(STAGES)}")
-    with workspace.lock():
-        card = corpus(recipe, workspace, jobs)
+    with joined() as processes, workspace.lock() if processes.first else contextlib.nullcontext():
+        console.quiet = not processes.first
+        # The first process makes the data while the others wait for its word.
+        made = data(recipe, workspace, until, jobs) if processes.first else []
+        card, *rest = made = processes.tell(made)
         if until == "corpus":
             query = "select source, count(*) from documents group by source"
             return done(card, f'mintage corpus sql "{query}" -w {workspace.root}')
-        tokenizer_card = tokenizer(recipe, workspace, card)
-        if until == "tokenizer":
-            return done(tokenizer_card, f"mintage shards {recipe.name}")
-        shards_card = shards(recipe, workspace, card, tokenizer_card, jobs)
-        if until == "shards":
-            return done(shards_card, f"mintage pretrain {recipe.name}")
+        if until in ("tokenizer", "shards"):
+            following = STAGES[STAGES.index(until) + 1]
+            return done(made[-1], f"mintage {following} {recipe.name}")
+        tokenizer_card, shards_card = rest
         model = pretrain(recipe, workspace, tokenizer_card, shards_card)
         if until == "pretrain":
             return done(model, f"mintage chat {model.name} -w {workspace.root}")
@@ -69,8 +73,20 @@ def run(
             model = tune(recipe, workspace, tokenizer_card, shards_card, model)
         if until == "tune":
             return done(model, f"mintage chat {model.name} -w {workspace.root}")
+        if not processes.first:
+            return model
         report = evaluation.evaluate(recipe, workspace, model, shards_card, tokenizer_card, prove)
         return done(report, f"mintage serve {model.name} -w {workspace.root}")
+
+
+def data(recipe: Recipe, workspace: Workspace, until: str, jobs: int) -> list[Card]:
+    """Bring corpus, tokenizer and shards up to date, as far as `until` needs them."""
+    cards = [corpus(recipe, workspace, jobs)]
+    if until != "corpus":
+        cards.append(tokenizer(recipe, workspace, cards[0]))
+    if until not in ("corpus", "tokenizer"):
+        cards.append(shards(recipe, workspace, cards[0], cards[1], jobs))
+    return cards
 
 
 def done(card: Card, following: str) -> Card:
@@ -291,11 +307,21 @@ def gradient_stage(
     shards_directory = workspace.path("shards", shards_card.name)
     fingerprint = fingerprint_of(stage_name, settings, parents)
     run_name = f"{recipe.name}-{stage_name}-{fingerprint[:8]}"
+    processes = current()
 
-    def write(target: Path) -> Made:
+    def learn() -> tuple[Plan, TrainResult]:
         plans = workspace.path("runs", run_name) / "plans"
         plan = Plan.kept(plans, shards_directory, stage.plan, recipe.cutoff)
-        result = run_training(recipe, workspace, stage, plan, parents, run_name, start_model)
+        return plan, run_training(recipe, workspace, stage, plan, parents, run_name, start_model)
+
+    if not processes.first:
+        if processes.tell():  # the first one is about to train
+            learn()
+        published: Card = processes.tell()
+        return published
+
+    def write(target: Path) -> Made:
+        plan, result = learn()
         shutil.copytree(
             result.checkpoint,
             target,
@@ -337,6 +363,9 @@ def gradient_stage(
         )
 
     card, made = make(workspace, "models", model_name, settings=settings, parents=parents, write=write)
+    if not made:
+        processes.tell(False)
+    processes.tell(card)
     figures = card.figures
     facts = f"{figures['parameters'] / 1e6:,.2f} M parameters, {figures['tokens'] / 1e6:,.1f} M tokens"
     return say(stage_name, card, made, time.monotonic() - start, facts)
@@ -352,12 +381,21 @@ def run_training(
     start_model: Callable[[Loader, Path], Transformer],
     development_megabytes: float = DEVELOPMENT_MEGABYTES,
 ) -> TrainResult:
-    """One run of the loop, with the development documents' bits per byte as its evaluation."""
+    """One run of the loop, with the development documents' bits per byte as its evaluation. Several processes
+    begin it when the first one has found that all is as it must be."""
     tokenizer_card, shards_card = parents[:2]
     shards_directory = workspace.path("shards", shards_card.name)
     tokenizer_directory = workspace.path("tokenizers", tokenizer_card.name)
     loaded = Tokenizer.load(tokenizer_directory)
-    token_shards.Shards.open(shards_directory).require_tokenizer(loaded)
+    loader, run_directory = Loader(shards_directory, plan), workspace.path("runs", run_name)
+    processes, phases = current(), plan.settings.phases
+    if processes.first:
+        check_shards(shards_directory, loaded)
+        check_processes(stage.train, phases, processes.world)
+    model = start_model(loader, run_directory)
+    if processes.first:
+        check_model(model.config, loaded, phases)
+        processes.tell(True)
     context = stage.plan.phases[-1].context
     mixed = {name for phase in plan.settings.phases for name in phase.mix}
     development = bits_per_byte.capped(
@@ -374,9 +412,8 @@ def run_training(
             bits_per_byte.measure(model, development, context, loaded.end_of_text_id)
         )
 
-    loader, run_directory = Loader(shards_directory, plan), workspace.path("runs", run_name)
     return train(
-        start_model(loader, run_directory),
+        model,
         loader,
         stage.train,
         run_directory,

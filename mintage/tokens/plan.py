@@ -33,8 +33,9 @@ from mintage.errors import MintageError
 from mintage.tokens.mix import PARTS, Cycle, weights
 from mintage.tokens.permutation import GOLDEN, mix64, permute
 from mintage.tokens.shards import Shards
-from mintage.workspace import json_sha256, publish_directory
+from mintage.workspace import content_of, json_sha256, publish_directory
 
+KEPT = "plan.json"
 KEPT_FORMAT = 2  # raise it when `build` gives other plans for the same settings
 PIECE_ARRAYS = ("shard", "start", "end")
 Leaf = tuple[str, str, datetime | None]  # doc_id, content_hash, available_at
@@ -206,7 +207,8 @@ class Plan:
         as_of: datetime | None,
         split: str = "train",
     ) -> Plan:
-        """The plan of `build`, kept in `folder`: built the first time, and opened from there afterwards.
+        """The plan of `build`, kept in `folder`: built the first time, and opened from there afterwards. One
+        whose files are not those that were written is built again.
 
         Raises:
             MintageError: as `build`.
@@ -216,12 +218,12 @@ class Plan:
         time = as_of.astimezone(UTC).isoformat() if as_of else None
         key = json_sha256([KEPT_FORMAT, shards.hash, dataclasses.asdict(settings), time, split])
         directory = folder / key[:16]
-        if not directory.exists():
+        record = _kept_record(directory)
+        if record is None:
             plan = Plan.build(shards_directory, settings, as_of, split)
             with publish_directory(directory) as temporary:
                 plan._save(temporary)
             return plan
-        record = json.loads((directory / "plan.json").read_text(encoding="utf-8"))
         cutoff = record["knowledge_cutoff"]
         return Plan(
             settings=_with_phases(settings, [Phase(**phase) for phase in record["phases"]]),
@@ -253,7 +255,9 @@ class Plan:
             "knowledge_cutoff": self.knowledge_cutoff.isoformat() if self.knowledge_cutoff else None,
             "hash": self.hash,
         }
-        (directory / "plan.json").write_text(json.dumps(record), encoding="utf-8")
+        record["files"] = content_of(directory)[0]
+        record["record_hash"] = json_sha256(record)
+        (directory / KEPT).write_text(json.dumps(record), encoding="utf-8")
 
     @property
     def steps(self) -> int:
@@ -435,6 +439,18 @@ def _with_phases(settings: PlanSettings, phases: Iterable[Phase]) -> PlanSetting
 
 def _as_of(as_of: datetime | None) -> str:
     return f" as of {as_of.isoformat()}" if as_of else ""
+
+
+def _kept_record(directory: Path) -> dict[str, Any] | None:
+    """What plan.json of a kept plan says, where every file is as it was written."""
+    try:
+        record: dict[str, Any] = json.loads((directory / KEPT).read_text(encoding="utf-8"))
+        expected = record.pop("record_hash")
+    except (OSError, ValueError, KeyError):
+        return None
+    files = content_of(directory)[0]
+    del files[KEPT]
+    return record if json_sha256(record) == expected and files == record["files"] else None
 
 
 def _stream(name: str, table: pa.Table, merge: bool) -> Stream:

@@ -41,6 +41,7 @@ from mintage.tokens.tokenizer import Tokenizer
 from mintage.workspace import file_sha256, json_sha256
 
 MANIFEST = "manifest.json"
+MEND = "build the shards again"
 SHARD_TOKENS = 1 << 27  # a shard is closed by the document that reaches it: 256 MiB of uint16
 BATCH_CHARACTERS = 2_000_000  # encoded at once: bounds the memory
 BATCH_DOCUMENTS = 4096
@@ -379,6 +380,27 @@ class Shards:
                 f"{tokenizer.hash[:16]}; use the tokenizer of these shards, or build the shards again"
             )
 
+    def require_sizes(self) -> None:
+        """Refuse shards that are cut off: as many tokens in the files as the manifest counts.
+
+        Raises:
+            MintageError: a file is missing, or there are fewer or more.
+        """
+        sizes = []
+        for name in self.manifest["files"]:
+            path = self.directory / name
+            if not path.exists():
+                raise MintageError(f"{path}: the manifest lists this file and it is not there; {MEND}")
+            if name.endswith(".bin"):
+                sizes.append(path.stat().st_size)
+        found = sum(sizes) // np.dtype(self.manifest["dtype"]).itemsize
+        if found != self.manifest["tokens"]:
+            raise MintageError(
+                f"{self.directory}: holds {found:,} tokens "
+                f"and the manifest says {self.manifest['tokens']:,}; "
+                f"{MEND}"
+            )
+
     def index(self) -> pa.Table:
         """All documents: `INDEX_SCHEMA` and `shard`, the number of the shard."""
         tables = []
@@ -436,11 +458,9 @@ def verify(directory: Path) -> None:
     for name, expected in Shards.open(directory).manifest["files"].items():
         path = directory / name
         if not path.exists():
-            raise MintageError(
-                f"{path}: the manifest lists this file and it is not there; build the shards again"
-            )
+            raise MintageError(f"{path}: the manifest lists this file and it is not there; {MEND}")
         if file_sha256(path) != expected:
-            raise MintageError(f"{path}: its bytes are not those of the manifest; build the shards again")
+            raise MintageError(f"{path}: its bytes are not those of the manifest; {MEND}")
 
 
 def _batches(documents: Iterable[Admissible]) -> Iterator[list[Admissible]]:

@@ -137,7 +137,7 @@ def train(
         fastest_attention(model, lambda: loader.batch(min(step, steps - 1)), settings, messages.append),
         watch() if processes.first else Silent() as monitor,
         checkpoint.Writer(run_directory, settings.keep_last, settings.keep_every) as writer,
-        stop_signals() as stop,
+        stop_signals(patient=processes.world > 1) as stop,
     ):
         writer.newest = found and found[0]
         room = Room(run_directory, writer, stop, monitor.say)

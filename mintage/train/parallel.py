@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,7 @@ from mintage.train.signals import Interrupted
 from mintage.train.team import rows_of
 
 PATIENCE = timedelta(days=7)  # how long processes wait for the first one's word: data stages take hours
+GRACE = 5.0  # seconds
 # Below this share of a device's memory the whole gradient is kept on each process while micro-batches add to
 # it, and the weights with it: one gathering and one reduction a step, instead of one a micro-batch.
 WHOLE_GRADIENTS = 1 / 8
@@ -136,8 +138,19 @@ def joined() -> Iterator[Processes]:
     _joined.append(Processes(rank, world, own_device(), mesh, host_mesh, control, writing))
     try:
         yield _joined[-1]
-    except Interrupted:
+    except Interrupted as error:
         dist.destroy_process_group()
+        if rank > 0:  # the first one says it
+            raise SystemExit(error.exit_code) from None
+        raise
+    except MintageError as error:
+        if rank > 0:
+            raise MintageError(f"process {rank}: {error}") from error
+        raise
+    except RuntimeError as error:
+        if rank > 0 and "closed by peer" in str(error):
+            time.sleep(GRACE)  # who started us sees first how the other one ended, and ends us
+            raise MintageError(f"process {rank}: another process is gone ({error})") from error
         raise
     else:
         dist.destroy_process_group()

@@ -45,8 +45,12 @@ class Stop:
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """Note the first Ctrl-C or SIGTERM instead of dying of it; a second one acts as usual."""
+def stop_signals(patient: bool = False) -> Iterator[Stop]:
+    """Note the first Ctrl-C or SIGTERM instead of dying of it; a second one acts as usual.
+
+    `patient`: further ones change nothing. Of several processes each may be told twice, by a scheduler and by
+    who started them, which ends them anyway after its time of grace.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # Python delivers signals to the main thread only
@@ -55,6 +59,8 @@ def stop_signals() -> Iterator[Stop]:
 
     def note(number: int, frame: FrameType | None) -> None:
         stop.ask(number)
+        if patient:
+            return
         for each, handler in usual.items():
             signal.signal(each, handler)
 

@@ -237,7 +237,7 @@ def test_the_run_goes_on_while_a_checkpoint_is_written(tmp_path, monkeypatch):
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     run(tmp_path, 4)
     other = Transformer(dataclasses.replace(CONFIG, num_hidden_layers=1))
-    with pytest.raises(MintageError, match="begun with another model"):
+    with pytest.raises(MintageError, match="holds another model"):
         loop.train(other, TinyLoader(Plan(4)), SETTINGS, tmp_path)
 
 

@@ -1,0 +1,147 @@
+"""`--nproc` and `torchrun`: the verbs train on several processes, stop, go on, and say what cannot be."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from mintage.errors import MintageError
+from mintage.model.config import ModelConfig
+from mintage.pipeline.checks import check_model, check_processes, check_shards
+from mintage.tokens.plan import Phase
+from mintage.tokens.tokenizer import Tokenizer
+from mintage.train.monitor import METRICS, read_metrics
+from mintage.train.settings import TrainSettings
+
+PHASES = (Phase(steps=3, context=32, batch=6, mix={"a": 1.0}), Phase(3, 64, 4, {"a": 1.0}))
+
+
+def mintage(*arguments, launcher=(), **keywords):
+    command = [sys.executable, *launcher, "-m", "mintage", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **keywords
+    )
+
+
+def finished(process):
+    out, error = process.communicate(timeout=280)
+    return process.returncode, out, error
+
+
+def losses(workspace):
+    (path,) = (workspace / "runs").glob(f"*/{METRICS}")
+    return [row["loss"] for row in read_metrics(path) if "loss" in row]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    from tests.conftest import write_tiny_recipe
+
+    folder = tmp_path_factory.mktemp("alone")
+    recipe = write_tiny_recipe(folder)
+    code, out, error = finished(mintage("pretrain", recipe, "-w", folder / "work"))
+    assert code == 0, out + error
+    return recipe, folder / "work"
+
+
+@pytest.mark.slow
+def test_processes_of_the_verb_make_the_model_that_one_makes(alone, tmp_path):
+    recipe, workspace = alone
+    code, out, error = finished(mintage("run", recipe, "-w", tmp_path, "--nproc", 2))
+    assert code == 0, out + error
+    assert out.count("pretrain ") == out.count("evaluate ") == 1 and "process" not in error
+    np.testing.assert_allclose(losses(tmp_path), losses(workspace), atol=1e-5)
+    assert (tmp_path / "models" / "tiny" / "model.safetensors").exists()
+    code, out, _ = finished(mintage("pretrain", recipe, "-w", tmp_path, "--nproc", 2))
+    assert code == 0 and out.count("up to date") == 4
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_torchrun_stops_and_the_verb_goes_on(alone, tmp_path):
+    recipe, _ = alone
+    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0")
+    slow = ["--set", "pretrain.plan.phases.0.steps=400", "--set", "pretrain.train.checkpoint_every=50"]
+    process = mintage("pretrain", recipe, "-w", tmp_path, *slow, launcher=torchrun)
+    while process.poll() is None and not list(tmp_path.glob("runs/*/checkpoint-50")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, _, error = finished(process)
+    (stopped,) = [line for line in error.splitlines() if "stopped after step" in line]
+    step = int(stopped.split("stopped after step ")[1].split()[0])
+    (state,) = tmp_path.glob(f"runs/*/checkpoint-{step}/state.json")
+    assert json.loads(state.read_text())["processes"] == 2
+    code, out, error = finished(mintage("pretrain", recipe, "-w", tmp_path, *slow))
+    assert code == 0, error
+    assert f"going on after step {step}" in out and "2 processes" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ("pretrain.plan.phases.0.batch=1", "plan.phases.0.batch: 1 rows for 2 processes; start at most 1"),
+        ("pretrain.plan.phases.0.batch=5", "5 rows do not divide among 2 processes; make it a multiple"),
+        ("pretrain.plan.phases.0.context=128", "128 is longer than the model's 64 positions"),
+    ],
+)
+def test_what_cannot_be_is_one_error_and_exit_code_2(alone, change, message):
+    recipe, workspace = alone
+    code, _, error = finished(mintage("pretrain", recipe, "-w", workspace, "--set", change, "--nproc", 2))
+    assert code == 2 and message in error
+    assert len([line for line in error.splitlines() if "error" in line]) == 1 and "Traceback" not in error
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_rows_that_divide_pass(processes):
+    check_processes(TrainSettings(micro_batch=2), PHASES, processes)
+
+
+@pytest.mark.parametrize(
+    "micro_batch, processes, message",
+    [
+        (
+            None,
+            3,
+            "plan.phases.1.batch: 4 rows do not divide among 3 processes; make it a multiple, e.g. 3 or 6",
+        ),
+        (None, 5, "plan.phases.0.batch: 6 rows do not divide among 5"),
+        (None, 8, "plan.phases.0.batch: 6 rows for 8 processes; start at most 6, or raise it"),
+        (1, 2, "train.micro_batch: 1 rows for 2 processes"),
+        (3, 2, "train.micro_batch: 3 rows do not divide among 2 processes; make it a multiple, e.g. 2 or 4"),
+    ],
+)
+def test_rows_that_do_not_divide_are_refused(micro_batch, processes, message):
+    with pytest.raises(MintageError, match=message):
+        check_processes(TrainSettings(micro_batch=micro_batch), PHASES, processes)
+
+
+def test_shards_and_tokenizer_are_checked_before_the_first_step(alone):
+    _, workspace = alone
+    shards, tokenizer = workspace / "shards" / "tiny", Tokenizer.load(workspace / "tokenizers" / "tiny")
+    check_shards(shards, tokenizer)
+    (record,) = shards.parent.glob(".tiny.verified.json")
+    before = record.stat().st_mtime_ns
+    check_shards(shards, tokenizer)
+    assert record.stat().st_mtime_ns == before  # the hashes are not computed again
+    with pytest.raises(MintageError, match="the tokenizer has 300 tokens and the model places for 64"):
+        check_model(ModelConfig(vocab_size=64), tokenizer, PHASES)
+    file = shards / "shard_00000.bin"
+    content = file.read_bytes()
+    try:
+        file.write_bytes(content[:-2])
+        with pytest.raises(MintageError, match=r"and the manifest says .* build the shards again"):
+            check_shards(shards, tokenizer)
+        file.write_bytes(content[:-2] + b"\0\0")
+        with pytest.raises(MintageError, match="not those of the manifest"):
+            check_shards(shards, tokenizer)
+    finally:
+        file.write_bytes(content)
