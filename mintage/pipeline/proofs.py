@@ -127,6 +127,11 @@ def killed_and_resumed(workspace: Workspace, card: Card) -> Proof:
     checkpoints = sorted(run_directory.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
     if len(checkpoints) < 2:
         return Proof(claim, None, "the run kept one checkpoint only; lower train.checkpoint_every")
+    processes = json.loads((checkpoints[-1] / "state.json").read_text())["processes"]
+    if processes > 1:
+        return Proof(
+            claim, None, f"the run used {processes} processes, and the proof has one: other last bits"
+        )
     first, last = (int(path.name.split("-")[1]) for path in checkpoints[-2:])
     with tempfile.TemporaryDirectory(dir=workspace.root) as folder:
         copy = Path(folder) / "run"

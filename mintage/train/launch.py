@@ -35,6 +35,7 @@ def launch(processes: int, arguments: Sequence[str]) -> NoReturn:
         run_id=uuid.uuid4().hex,
         rdzv_backend="c10d",
         rdzv_endpoint="127.0.0.1:0",
+        local_addr="127.0.0.1",
         max_restarts=0,
     )
     try:

@@ -37,7 +37,9 @@ def prepare(device: torch.device, settings: TrainSettings) -> None:
 
 
 @contextlib.contextmanager
-def explain_out_of_memory(settings: TrainSettings, batch: Any, step: int) -> Iterator[None]:
+def explain_out_of_memory(
+    settings: TrainSettings, batch: Any, step: int, processes: int = 1
+) -> Iterator[None]:
     """Turn a lack of memory into an error that says what to lower, in the numbers of this very step."""
     try:
         yield
@@ -46,8 +48,9 @@ def explain_out_of_memory(settings: TrainSettings, batch: Any, step: int) -> Ite
             raise
         rows, context = batch.inputs_BT.shape
         micro_batch = min(settings.micro_batch or rows, rows)
-        if micro_batch > 1:
-            mend = f"train.micro_batch: {micro_batch // 2} (the batch stays the same)"
+        half = micro_batch // processes // 2 * processes
+        if half:
+            mend = f"train.micro_batch: {half} (the batch stays the same)"
         else:
             mend = f"a context of {context // 2:,}, or a smaller model"
         raise MintageError(
