@@ -22,7 +22,7 @@ from mintage.workspace import (
     write_atomic,
 )
 
-FORMAT = 2  # raise it when a stage's output changes for the same settings: every artifact is then made anew
+FORMAT = 3  # raise it when a stage's output changes for the same settings: every artifact is then made anew
 USES = ("ship", "local", "evaluate", "none")
 
 

@@ -1,7 +1,8 @@
 """Benchmark sets as items: passages, tables, and the company and fiscal year that they are about.
 
 Layouts are those in which the sets are published: FinQA and its rebuilt form (JSON or JSON lines), ConvFinQA
-and TAT-QA (JSON), Financial PhraseBank (`Sentences_*.txt`, Latin-1), the gold headlines (CSV), FiQA (JSON).
+and TAT-QA (JSON), FinanceBench (JSON lines: questions, and the filings that they are about), Financial
+PhraseBank (`Sentences_*.txt`, Latin-1), the gold headlines (CSV), FiQA (JSON).
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Item:
     """One item of a benchmark set.
 
     `sentences` are what the set asks about, word by word, however short; `questions` and `passages` are what
-    it asks and the paragraphs it asks about; `tables` are rows of cells. `company` is a ticker and `year` a
-    fiscal year, where the set says.
+    it asks and the paragraphs it asks about; `tables` are rows of cells. `company` is a ticker,
+    `company_name` a name, `year` a fiscal year and `document` what the set calls the filing, where it says.
     """
 
     benchmark: str
@@ -37,6 +38,8 @@ class Item:
     passages: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     company: str | None = None
+    company_name: str | None = None
+    document: str | None = None
     year: int | None = None
 
 
@@ -120,6 +123,26 @@ def read_tatqa(path: Path) -> Iterator[Item]:
         )
 
 
+def read_financebench(path: Path) -> Iterator[Item]:
+    """FinanceBench: a question with its evidence, or a filing, a line; merged, a line is both."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        year = row.get("doc_period")
+        yield Item(
+            "financebench",
+            row.get("financebench_id") or row["doc_name"],
+            questions=(row["question"],) if "question" in row else (),
+            passages=tuple(
+                paragraph
+                for evidence in row.get("evidence", ())
+                for paragraph in evidence["evidence_text"].split("\n")
+            ),
+            company_name=row["company"],
+            document=row["doc_name"],
+            year=int(year) if year is not None else None,
+        )
+
+
 def read_phrasebank(path: Path) -> Iterator[Item]:
     """Financial PhraseBank: a sentence and its label a line."""
     for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), 1):
@@ -158,4 +181,5 @@ READERS: dict[str, tuple[str, Callable[[Path], Iterator[Item]]]] = {
     "phrasebank": ("Sentences_*.txt", read_phrasebank),
     "headlines": ("*.csv", read_headlines),
     "fiqa": ("*.json", read_fiqa),
+    "financebench": ("*.jsonl", read_financebench),
 }

@@ -86,10 +86,17 @@ def tickers_of(entities: Entities, known: Known) -> set[str]:
     return found
 
 
+def named_companies(entities: Entities) -> set[str]:
+    """The names of the companies that a document is about, as `company_name` writes them: in small letters,
+    which no ticker has."""
+    return {company_name(one["id"]) for one in entities if one["scheme"] == "company"}
+
+
 def company_years(entities: Entities, period_end: date | None, known: Known) -> Iterable[tuple[str, int]]:
-    """The companies (by ticker) and fiscal years that a document is about. A year that ends in January or
-    February is also called by the year before."""
+    """The companies (by ticker and by name) and fiscal years that a document is about. A year that ends in
+    January or February is also called by the year before."""
     if period_end is None:
         return []
     years = [period_end.year, period_end.year - 1] if period_end.month <= 2 else [period_end.year]
-    return [(ticker, year) for ticker in sorted(tickers_of(entities, known)) for year in years]
+    companies = sorted(tickers_of(entities, known) | named_companies(entities))
+    return [(company, year) for company in companies for year in years]

@@ -26,13 +26,21 @@ import pyarrow as pa
 
 from mintage.corpus.document import CHAT, chat_messages
 from mintage.corpus.refine.benchmarks import Item, Table, read_items
-from mintage.corpus.refine.companies import Known, company_years, learn, read_list, ticker_key
+from mintage.corpus.refine.companies import (
+    Known,
+    company_name,
+    company_years,
+    entity_key,
+    learn,
+    read_list,
+    ticker_key,
+)
 from mintage.corpus.refine.settings import DecontaminateSettings
 from mintage.corpus.refine.words import Words, grams, whole_grams, words_of
 from mintage.corpus.store import read_documents, write_attribute
 
 DECONTAMINATION = "decontamination"
-TEXT, TABLE, COMPANY_YEAR = "text", "table", "company-year"
+TEXT, TABLE, DOCUMENT, COMPANY_YEAR = "text", "table", "document", "company-year"
 MATCH_SCHEMA = pa.struct(
     [("benchmark", pa.string()), ("item", pa.string()), ("kind", pa.string()), ("share", pa.float32())]
 )
@@ -88,14 +96,15 @@ class Index:
     words: list[Lookup]
     figures: list[Lookup]
     figure_ids: dict[str, int]
+    documents: dict[str, list[Item]]
     company_years: dict[tuple[str, int], list[Item]]
 
 
 def decontaminate(directory: Path, settings: DecontaminateSettings) -> dict[str, dict[str, int]]:
     """Write the attribute `decontamination` of a corpus directory.
 
-    `matches` lists the items found in a document: benchmark, item, kind ("text", "table" or "company-year"),
-    and the share of the unit's grams that is there.
+    `matches` lists the items found in a document: benchmark, item, kind ("text", "table", "document" or
+    "company-year"), and the share of the unit's grams that is there.
 
     Returns:
         for each benchmark: how many of its items were found, in how many documents.
@@ -103,15 +112,16 @@ def decontaminate(directory: Path, settings: DecontaminateSettings) -> dict[str,
     Raises:
         MintageError: a set cannot be read.
     """
-    index = build_index(read_items(Path(settings.path), settings.sets), settings)
+    items_of_sets = read_items(Path(settings.path), settings.sets)
     known: Known = {}
     if settings.company_years:
         known = learn(directory, read_list(Path(settings.companies)) if settings.companies else {})
+    index = build_index(items_of_sets, settings, known)
     items: dict[str, set[str]] = {name: set() for name in settings.sets}
     documents = dict.fromkeys(settings.sets, 0)
 
     def rows() -> Iterator[pa.RecordBatch]:
-        columns = ["doc_id", "kind", "text", "entities", "period_end"]
+        columns = ["doc_id", "native_id", "kind", "text", "entities", "period_end"]
         for batch in read_documents(directory, columns):
             found = find_all(index, batch.to_pylist(), known)
             for matches in found:
@@ -143,16 +153,22 @@ def find_all(index: Index, rows: Sequence[dict[str, Any]], known: Known) -> list
             batch, size = [], 0
     found += find(index, batch)
     for row, matches in zip(rows, found, strict=True):
-        matches += [
-            {"benchmark": item.benchmark, "item": item.id, "kind": COMPANY_YEAR, "share": 1.0}
+        about = {
+            (item.benchmark, item.id): (item, COMPANY_YEAR)
             for company_year in company_years(row["entities"], row["period_end"], known)
             for item in index.company_years.get(company_year, ())
+        }
+        for item in index.documents.get(row["native_id"], ()):
+            about[item.benchmark, item.id] = (item, DOCUMENT)
+        matches += [
+            {"benchmark": item.benchmark, "item": item.id, "kind": kind, "share": 1.0}
+            for item, kind in about.values()
         ]
     return found
 
 
-def build_index(items: Sequence[Item], settings: DecontaminateSettings) -> Index:
-    """Cut items into units and gather their grams."""
+def build_index(items: Sequence[Item], settings: DecontaminateSettings, known: Known | None = None) -> Index:
+    """Cut items into units and gather their grams. `known` are the tickers of companies that a set names."""
     figure_ids: dict[str, int] = {}
     units: list[Unit] = []
     word_grams: dict[int, list[tuple[np.ndarray, int]]] = {}
@@ -185,11 +201,24 @@ def build_index(items: Sequence[Item], settings: DecontaminateSettings) -> Index
         for table in item.tables:
             for by_length in table_grams(table, figure_ids):
                 add(figure_grams, number, TABLE, by_length)
+    documents: dict[str, list[Item]] = {}
     years: dict[tuple[str, int], list[Item]] = {}
     for item in items:
-        if settings.company_years and item.company is not None and item.year is not None:
-            years.setdefault((ticker_key(item.company), item.year), []).append(item)
-    return Index(list(items), units, lookups(word_grams), lookups(figure_grams), figure_ids, years)
+        if item.document is not None:
+            documents.setdefault(item.document, []).append(item)
+        if settings.company_years and item.year is not None:
+            for company in companies_of(item, known or {}):
+                years.setdefault((company, item.year), []).append(item)
+    return Index(list(items), units, lookups(word_grams), lookups(figure_grams), figure_ids, documents, years)
+
+
+def companies_of(item: Item, known: Known) -> set[str]:
+    """The company that an item is about, by ticker and by name, as `company_years` writes them."""
+    companies = {ticker_key(item.company)} if item.company is not None else set()
+    if item.company_name is not None:
+        companies.add(company_name(item.company_name))
+        companies |= known.get(entity_key("company", item.company_name), set())
+    return companies
 
 
 def recognisable(item: Item) -> Iterator[tuple[str, str]]:

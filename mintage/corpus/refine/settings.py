@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-BenchmarkSet = Literal["finqa", "convfinqa", "tatqa", "phrasebank", "headlines", "fiqa"]
+BenchmarkSet = Literal["finqa", "convfinqa", "tatqa", "phrasebank", "headlines", "fiqa", "financebench"]
 PersonalKind = Literal["email", "phone", "ssn", "iban", "card", "ip"]
 
 
@@ -50,10 +50,10 @@ class DecontaminateSettings:
 
     `path` is a folder with a folder for each set, laid out as the sets are published (docs/refine.md). A
     document is contaminated when it holds at least `share` of the 13-grams of a question, a paragraph or a
-    sentence of a set (the whole of it where it is shorter), or of the figure tuples of a table; or, with
-    `company_years`, when it is about a company and a fiscal year whose report a set asks about. `companies`
-    is the SEC's list of tickers, CIK numbers and names (its company_tickers.json), for documents that name
-    their company otherwise than the sets do.
+    sentence of a set (the whole of it where it is shorter), or of the figure tuples of a table; when a set
+    asks about a filing of that name (its native_id); or, with `company_years`, when it is about a company and
+    a fiscal year whose report a set asks about. `companies` is the SEC's list of tickers, CIK numbers and
+    names (its company_tickers.json), for documents that name their company otherwise than the sets do.
     """
 
     path: str

@@ -14,6 +14,8 @@ from mintage.corpus.document import Document
 from mintage.corpus.refine.benchmarks import read_items
 from mintage.corpus.refine.companies import company_name, read_list
 from mintage.corpus.refine.decontaminate import DECONTAMINATION, decontaminate
+from mintage.corpus.refine.duplicates import refine
+from mintage.corpus.refine.kept import decide
 from mintage.corpus.refine.settings import DecontaminateSettings
 from mintage.errors import MintageError
 
@@ -153,3 +155,66 @@ def test_a_list_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("[1]")
     with pytest.raises(MintageError, match=r"not the SEC's company_tickers\.json"):
         read_list(tmp_path / "other.json")
+
+
+EVIDENCE = "purchases of property, plant and equipment (PP&E) (1,577) (1,373) (1,420)"
+
+
+def write_financebench(folder: Path) -> str:
+    """Two questions and a filing without one, in the two files in which FinanceBench is published."""
+    asked = {
+        "financebench_id": "financebench_id_03029",
+        "company": "3M",
+        "doc_name": "3M_2018_10K",
+        "question": "What is the FY2018 capital expenditure amount (in USD millions) for 3M?",
+        "answer": "$1577.00",
+        "evidence": [
+            {
+                "evidence_text": f"Cash flows\nP{EVIDENCE[1:]}",
+                "doc_name": "3M_2018_10K",
+            }
+        ],
+    }
+    listed = [
+        {"doc_name": "3M_2018_10K", "company": "3M", "doc_type": "10k", "doc_period": 2018},
+        {"doc_name": "AMCOR_2023Q2_10Q", "company": "Amcor", "doc_type": "10q", "doc_period": 2023},
+    ]
+    (folder / "financebench").mkdir(parents=True)
+    for name, rows in (("open_source", [asked]), ("document_information", listed)):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / "financebench" / f"financebench_{name}.jsonl").write_text(text)
+    return str(folder)
+
+
+def test_the_filings_of_financebench_are_left_out_where_it_is_named(tmp_path: Path) -> None:
+    filing = {"source": "s", "licence": "l", "use": "ship"}
+    end = date(2018, 12, 31)
+    documents = {
+        "3M_2018_10K": Document.make(**filing, native_id="3M_2018_10K", text="Its name."),
+        "3M annual report": report("a", [("company", "3M CO")], end),
+        "by ticker": report("b", [("ticker", "MMM")], end),
+        "by CIK": report("c", [("cik", "66740")], end),
+        "evidence": Document.make(**filing, native_id="d", text=f"It says: {EVIDENCE}."),
+        "listed, and nothing asked": report("e", [("company", "Amcor plc")], date(2023, 6, 30)),
+    }
+    others = [
+        report("another year", [("company", "3M CO"), ("ticker", "MMM")], date(2017, 12, 31)),
+        report("another company", [("company", "3D Systems")], end),
+        Document.make(**filing, native_id="3M_2017_10K", text="Another year."),
+    ]
+    (tmp_path / "list").mkdir()
+    rows = {"0": {"cik_str": 66740, "ticker": "MMM", "title": "3M CO"}}
+    companies = tmp_path / "list" / "company_tickers.json"
+    companies.write_text(json.dumps(rows))
+    path = write_financebench(tmp_path / "benchmarks")
+    settings = DecontaminateSettings(path, sets=("financebench",), companies=str(companies))
+    corpus = tmp_path / "corpus"
+    store.write_documents(corpus, [*documents.values(), *others])
+    refine(corpus)
+    decontaminate(corpus, settings)
+    assert decide(corpus) == {"s": {"benchmark financebench": len(documents)}}
+    kept = [row for batch in store.read_attribute(corpus, store.KEPT) for row in batch.to_pylist()]
+    left_out = {row["doc_id"] for row in kept if row["dropped_at"]}
+    assert left_out == {document.doc_id for document in documents.values()}
+    settings = DecontaminateSettings(path, sets=("financebench",), company_years=False)
+    assert decontaminate(corpus, settings) == {"financebench": {"items": 2, "documents": 2}}
