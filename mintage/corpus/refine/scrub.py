@@ -196,12 +196,12 @@ def iban_length(text: str) -> int:
 
 
 def is_card(text: str) -> bool:
-    """Whether a number begins as an issuer's does and ends with the right check digit (Luhn, ISO/IEC 7812),
-    and is not one digit over and over."""
+    """Whether a number begins as an issuer's does and ends with the right check digit (Luhn, ISO/IEC
+    7812)."""
     digits = [int(character) for character in text if character.isdigit()]
     doubled = [digit * 2 - 9 * (digit > 4) for digit in digits[-2::-2]]
     issuer = ISSUERS.match("".join(map(str, digits)))
-    return issuer is not None and len(set(digits)) > 1 and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+    return issuer is not None and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
 def is_address(text: str, match: re.Match[str]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from mintage.corpus import store
 from mintage.corpus.document import Document
 from mintage.corpus.refine.benchmarks import read_items
-from mintage.corpus.refine.companies import company_name, read_list
+from mintage.corpus.refine.companies import company_name, read_list, ticker_key
 from mintage.corpus.refine.decontaminate import DECONTAMINATION, decontaminate
 from mintage.corpus.refine.duplicates import refine
 from mintage.corpus.refine.kept import decide
@@ -37,11 +37,11 @@ def write_list(folder: Path) -> str:
     return str(path)
 
 
-def report(name: str, entities: list[tuple[str, str]], end: date) -> Document:
+def report(name: str, entities: list[tuple[str, str]], end: date, text: str | None = None) -> Document:
     return Document.make(
         source="s",
         native_id=name,
-        text=f"Report {name}.",
+        text=text or f"Report {name}.",
         licence="l",
         use="ship",
         period_end=end,
@@ -137,6 +137,10 @@ def test_a_name_is_the_same_without_what_legal_names_end_in(listed: str, said: s
     assert company_name(listed) == company_name(said)
 
 
+def test_a_class_of_shares_is_the_same_however_it_is_written() -> None:
+    assert ticker_key("brk.b") == ticker_key("BRK-B") != ticker_key("BRK-A")
+
+
 def test_other_companies_have_other_names() -> None:
     names = [
         "Coca-Cola Consolidated, Inc.",
@@ -187,20 +191,19 @@ def write_financebench(folder: Path) -> str:
 
 
 def test_the_filings_of_financebench_are_left_out_where_it_is_named(tmp_path: Path) -> None:
-    filing = {"source": "s", "licence": "l", "use": "ship"}
-    end = date(2018, 12, 31)
+    end, long_ago = date(2018, 12, 31), date(1990, 12, 31)
     documents = {
-        "3M_2018_10K": Document.make(**filing, native_id="3M_2018_10K", text="Its name."),
+        "3M_2018_10K": report("3M_2018_10K", [], long_ago),
         "3M annual report": report("a", [("company", "3M CO")], end),
         "by ticker": report("b", [("ticker", "MMM")], end),
         "by CIK": report("c", [("cik", "66740")], end),
-        "evidence": Document.make(**filing, native_id="d", text=f"It says: {EVIDENCE}."),
+        "evidence": report("d", [], long_ago, f"It says: {EVIDENCE}."),
         "listed, and nothing asked": report("e", [("company", "Amcor plc")], date(2023, 6, 30)),
     }
     others = [
         report("another year", [("company", "3M CO"), ("ticker", "MMM")], date(2017, 12, 31)),
         report("another company", [("company", "3D Systems")], end),
-        Document.make(**filing, native_id="3M_2017_10K", text="Another year."),
+        report("3M_2017_10K", [], long_ago),
     ]
     (tmp_path / "list").mkdir()
     rows = {"0": {"cik_str": 66740, "ticker": "MMM", "title": "3M CO"}}

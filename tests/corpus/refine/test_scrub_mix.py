@@ -36,6 +36,7 @@ def scrubbed(text: str) -> str:
         ("to DE89 3704 0044 0532 0130 00 today", "to [iban] today"),
         ("to GB82WEST12345698765432 PLEASE", "to [iban] PLEASE"),
         ("card 4111 1111 1111 1111 or 378282246310005", "card [card] or [card]"),
+        ("jane@8.8.8.8.com", "[email]"),  # the address inside is part of it
         ("from 8.8.8.8 and 2001:4860:4860::8888", "from [ip] and [ip]"),
     ],
 )
@@ -54,6 +55,8 @@ def test_personal_data_is_masked(text, expected):
         "4111 1111 1111 1112 and 1234567890123452",
         "Section 8.8.8.8 applies; version 10.2.3.4; host 10.0.0.1, 127.0.0.1, 999.1.1.1",
         "12:30:45 to 16:00:00",
+        "changes of +1 20 30 points",
+        "5012 3456 7890 1202, 6099 9999 9999 9990",  # right check digits, and of no issuer
         "Timothy D. Cook, Chief Executive Officer, and Luca Maestri, Chief Financial Officer",
         "Revenue was 4,111,111,111,111,111 and 4111111111111111.5",
     ],
@@ -85,6 +88,11 @@ def test_public_contacts_of_a_company_stay_and_are_counted(tmp_path):
     ]
     assert [len(each) for each in spans] == [0, 0, 0, 1]
     assert store.masked(texts[3], spans[3]) == "Home phone [phone]."
+
+
+def test_only_what_stands_near_a_public_contact_is_one():
+    assert scrubbed(f"Investor Relations. {'word ' * 60} (408) 555-0199").endswith("[phone]")
+    assert scrubbed("Investor Relations: 123-45-6789") == "Investor Relations: [ssn]"
 
 
 def test_only_the_chosen_kinds_are_masked():
@@ -166,3 +174,56 @@ def test_a_component_that_is_empty_as_of_the_day_is_refused(tmp_path):
     settings = MixSettings((EARLY, LATE))
     with pytest.raises(MintageError, match="no document of the view is in the component late"):
         mix(tmp_path, settings, datetime(2020, 1, 3, tzinfo=UTC), "local")
+
+
+def test_a_replaced_vintage_is_in_no_part_of_a_mix(tmp_path):
+    def vintage(text: str, day: int, supersedes: str | None = None) -> Document:
+        return Document.make(
+            source="a",
+            native_id=str(day),
+            text=text,
+            licence="l",
+            use="ship",
+            available_at=datetime(2020, 1, day, tzinfo=UTC),
+            supersedes=supersedes,
+        )
+
+    first = vintage("x" * 100, 1)
+    store.write_documents(tmp_path, [first, vintage("y" * 30, 5, first.doc_id)])
+    refine(tmp_path)
+    settings = MixSettings((Component("all", 1),))
+    read = [mix(tmp_path, settings, datetime(2020, 1, day, tzinfo=UTC), "ship") for day in (2, 5)]
+    assert [report.shares[0].characters for report in read] == [100, 30]
+    assert mix(tmp_path, settings, None, "ship").shares[0].characters == 30
+
+
+def test_a_document_belongs_to_the_part_of_its_kind_and_day(tmp_path):
+    def make(native_id: str, kind: str, moment: datetime) -> Document:
+        return Document.make(
+            source="a",
+            native_id=native_id,
+            kind=kind,
+            text=f"text {native_id}",
+            licence="l",
+            use="ship",
+            available_at=moment,
+        )
+
+    midnight = datetime(2020, 1, 5, tzinfo=UTC)
+    store.write_documents(
+        tmp_path,
+        [
+            make("0", "news", midnight),
+            make("1", "text", midnight),
+            make("2", "text", midnight.replace(day=4)),
+        ],
+    )
+    refine(tmp_path)
+    components = (
+        Component("news", 1, kinds=("news",)),
+        Component("before", 1, until=date(2020, 1, 5)),
+        Component("since", 1, since=date(2020, 1, 5)),
+    )
+    report = mix(tmp_path, MixSettings(components), None, "ship")
+    assert [share.documents for share in report.shares] == [1, 1, 1]
+    assert report.outside == 0
