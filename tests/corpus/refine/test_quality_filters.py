@@ -126,6 +126,22 @@ def test_the_first_filter_that_a_document_fails_removes_it(tmp_path):
     assert set(filtered(directory).values()) == {None}
 
 
+def test_the_three_examples_are_those_of_the_smallest_ids(tmp_path):
+    directory = corpus(tmp_path, {f"a{number}": f"text {number}" for number in range(5)})
+    (removed,) = apply_filters(directory, [Filter("long", "words > 5")])
+    ids = [
+        row["doc_id"] for batch in store.read_documents(directory, ["doc_id"]) for row in batch.to_pylist()
+    ]
+    assert removed.documents == 5
+    assert [example.doc_id for example in removed.examples] == sorted(ids)[:3]
+
+
+def test_a_document_of_which_a_condition_is_unknown_is_removed(tmp_path):
+    directory = corpus(tmp_path, {"a": PROSE})
+    apply_filters(directory, [Filter("period", "period_end > '2000-01-01'")])
+    assert filtered(directory) == {"a": "period"}
+
+
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
