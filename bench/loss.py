@@ -39,13 +39,13 @@ from mintage.train.settings import OptimizerSettings, ScheduleSettings, TrainSet
 from mintage.workspace import code_version
 
 RESULTS = ROOT / "bench" / "results" / "loss.json"
-CONTEXT, ROWS = 256, 8
+CONTEXT, ROWS = 256, 16
 SHAPES = {"2m": (192, 512, 3), "10m": (384, 1024, 6)}  # width, intermediate size, layers; heads of 64
-STEPS = 300
+STEPS = 100  # of 4,096 tokens
 ADAMW_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 MUON_RATES = (0.02, 0.04)  # of the matrices; what is left to AdamW learns at MUON_REST
 MUON_REST = 4e-3
-MUON_SHARES = (0.5, 0.6, 0.8)
+MUON_SHARES = (0.5, 0.6)
 
 
 @dataclass(frozen=True)
