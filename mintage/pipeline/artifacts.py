@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,8 @@ def latest(cutoffs: Sequence[str | None]) -> str | None:
     """The latest of several knowledge cutoffs; None (undated text) outweighs every date. No stage can lower
     it."""
     return None if None in cutoffs else max(cutoff for cutoff in cutoffs if cutoff)
+
+
+def text_time(moment: datetime | None) -> str | None:
+    """A moment as cards write it."""
+    return moment.isoformat() if moment else None

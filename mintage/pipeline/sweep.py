@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from mintage.errors import MintageError
@@ -25,8 +24,9 @@ from mintage.model.config import ModelConfig
 from mintage.model.flops import flops_per_token
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
-from mintage.pipeline import scaling_plot, stages
+from mintage.pipeline import scaling_plot, stages, training
 from mintage.pipeline.artifacts import Made, fingerprint_of, make, plain
+from mintage.pipeline.console import console, done
 from mintage.pipeline.runs import clock, short
 from mintage.recipe import Recipe, Stage
 from mintage.tokens.loader import Loader
@@ -39,7 +39,6 @@ FEWEST_STEPS = 20  # with fewer, a learning rate schedule has no shape
 BEYOND = 10.0  # times the largest run: the budget that is answered where none is named
 LAYERS_TO_WIDTH = 64
 WIDTHS = (*range(16, 97, 16), *range(128, 193, 32), *range(256, 16385, 64))
-console = Console(highlight=False)
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def scale(
         card, _ = make(workspace, "reports", name, settings=settings, parents=parents, write=write)
     print_conclusions(card.figures)
     console.print(f"picture: {workspace.path('reports', name) / 'scale.png'}", soft_wrap=True)
-    return stages.done(card, f"mintage runs scale-{recipe.name}-{trials[-1].size} -w {workspace.root}")
+    return done(card, f"mintage runs scale-{recipe.name}-{trials[-1].size} -w {workspace.root}")
 
 
 def count(text: str) -> int:
@@ -197,7 +196,7 @@ def plan_trials(
                 ),
                 for_width(recipe, config.hidden_size, steps),
             )
-            settings = {"model": plain(config), **stages.stage_settings(recipe, stage)}
+            settings = {"model": plain(config), **training.stage_settings(recipe, stage)}
             name = f"scale-{recipe.name}-{size}-{budget}-{fingerprint_of('scale', settings, parents)[:8]}"
             trials[name.rsplit("-", 1)[1]] = Trial(size, config, stage, name)
     if len(trials) < len(sizes) * len(budgets):
@@ -238,7 +237,7 @@ def run_trial(
         shards_directory = workspace.path("shards", parents[1].name)
         plan = Plan.kept(directory / "plans", shards_directory, trial.stage.plan, recipe.cutoff)
         console.print(f"[bold]{trial.run_name}[/bold]", soft_wrap=True)
-        stages.run_training(
+        training.run_training(
             recipe, workspace, trial.stage, plan, parents, trial.run_name, start,
             recipe.evaluate.megabytes_per_source,
         )  # fmt: skip

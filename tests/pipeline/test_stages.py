@@ -12,7 +12,7 @@ import pytest
 import mintage
 from mintage import recipe as recipes
 from mintage.errors import MintageError
-from mintage.pipeline import evaluation, lineage, proofs, stages
+from mintage.pipeline import evaluation, lineage, proofs, stages, training
 from mintage.tokens import tokenizer as tokenizers
 from mintage.train import record
 from mintage.workspace import Card, Workspace, file_sha256
@@ -67,7 +67,7 @@ def test_a_run_shows_what_the_model_writes_and_a_tracker_changes_no_artifact(
     samples = [row for row in run.rows if "samples" in row]
     assert [row["step"] for row in samples] == [6, 12]
     engine = mintage.load(workspace.path("models", "tiny"))
-    written = engine.generate("The bank", max_tokens=stages.SAMPLE_TOKENS)
+    written = engine.generate("The bank", max_tokens=training.SAMPLE_TOKENS)
     assert samples[-1]["samples"] == [{"prompt": "The bank", "text": written}]
 
 

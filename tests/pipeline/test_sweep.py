@@ -11,7 +11,7 @@ import pytest
 from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.model.flops import flops_per_token
-from mintage.pipeline import stages, sweep
+from mintage.pipeline import sweep, training
 from mintage.train import record
 from mintage.workspace import Workspace
 from tests.conftest import tiny_documents, write_tiny_recipe
@@ -50,8 +50,8 @@ def test_every_run_is_made_and_counted(swept: Path) -> None:
 
 def test_a_sweep_makes_only_the_runs_that_are_missing(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    train = stages.run_training
-    monkeypatch.setattr(stages, "run_training", lambda *a: (made.append(a[5]), train(*a))[1])
+    train = training.run_training
+    monkeypatch.setattr(training, "run_training", lambda *a: (made.append(a[5]), train(*a))[1])
     recipe = recipes.load(swept / "tiny.yaml", OVERRIDES)
     workspace = Workspace(swept / "workspace")
     sweep.scale(recipe, workspace, SIZES, BUDGETS, None)
