@@ -85,10 +85,13 @@ def train() -> str:
                 f"{row['milliseconds']:,.0f} ({row['quartiles'][0]:,.0f} to {row['quartiles'][1]:,.0f})",
                 f"{row['tokens_per_second']:,.0f}",
                 f"{row['share_of_sgemm']:.0%}",
+                f"{row['peak_memory_megabytes']:,}" if "peak_memory_megabytes" in row else "",
             ]
             for variant, row in result["variants"].items()
         ]
-        header = ["contender", "ms a step, median (quartiles)", "tokens/s", "share of the sgemm ceiling"]
+        header = [
+            "contender", "ms a step, median (quartiles)", "tokens/s", "share of the sgemm ceiling", "peak MB",
+        ]  # fmt: skip
         parts.append(
             f"**{name}**: {result['sgemm_gflops']['median']:.0f} GFLOP/s of sgemm, interleaved rounds."
         )
@@ -126,6 +129,35 @@ def quality() -> str:
     )
 
 
+def loss() -> str:
+    """Tokens and time to AdamW's final loss, Muon beside it, scale by scale."""
+    result = json.loads((RESULTS / "loss.json").read_text())
+    parts = []
+    for scale, verdict in result["scales"].items():
+        trials = [trial for trial in result["trials"] if trial["scale"] == scale]
+        rows = [
+            [
+                f"{trial['optimizer']}, rate {trial['rate']:g}",
+                f"{trial['tokens'] / 1e3:,.0f} K",
+                f"{trial['seconds']:,.0f}",
+                f"{trial['development']['bits_per_byte']:.3f}",
+                f"{trial['test']['bits_per_byte']:.3f}",
+            ]
+            for trial in trials
+        ]
+        share, time = verdict["share_of_tokens_to_adamw_loss"], verdict["share_of_time_to_adamw_loss"]
+        reached = (
+            f"at most {share:g} of AdamW's tokens and {time:.2f} of its time"
+            if share
+            else "not within its share"
+        )
+        parts.append(
+            f"**{scale}**, {trials[0]['parameters'] / 1e6:.1f} M parameters: Muon is there with {reached}."
+        )
+        parts.append(table(["trial", "tokens", "seconds", "development", "test"], rows))
+    return "\n\n".join(parts)
+
+
 def extract() -> str:
     """Filing HTML to Markdown beside sec2md: speed, table cells against the filings' inline facts."""
     result = json.loads((RESULTS / "extract.json").read_text())
@@ -149,9 +181,11 @@ def extract() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "train": train,
     "quality": quality,
+    "loss": loss,
     "extract": extract,
 } | {
-    name: lambda name=name: report(name) for name in ("quickstart", "sandbox-10m", "fed-10m", "earnings-10m")
+    name: lambda name=name: report(name)
+    for name in ("quickstart", "sandbox-10m", "fed-10m", "earnings-10m", "earnings-gpt-10m", "mintage-10m")
 }
 
 
