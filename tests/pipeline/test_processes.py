@@ -20,6 +20,7 @@ from mintage.tokens.tokenizer import Tokenizer
 from mintage.train.monitor import METRICS, read_metrics
 from mintage.train.settings import TrainSettings
 
+pytestmark = pytest.mark.timeout(1200)  # each test starts whole commands
 PHASES = (Phase(steps=3, context=32, batch=6, mix={"a": 1.0}), Phase(3, 64, 4, {"a": 1.0}))
 
 
@@ -32,7 +33,8 @@ def mintage(*arguments, launcher=(), **keywords):
 
 
 def finished(process):
-    out, error = process.communicate(timeout=280)
+    with process:  # which waits; pytest's own limit of time ends it where that never comes
+        out, error = process.communicate()
     return process.returncode, out, error
 
 
