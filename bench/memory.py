@@ -122,6 +122,7 @@ def of_7b(layout: str = "llama", **others: Any) -> ModelConfig:
 
 
 MUON = OptimizerSettings("muon")
+TWICE = TrainSettings(activation_checkpointing=True)
 NARROW = TrainSettings(precision="bfloat16")
 CASES = (
     Case("qwen3 0.9M, quickstart", shape("qwen3", 128, 3, 2048, intermediate_size=344), 24, 64, fake=False),
@@ -152,6 +153,22 @@ CASES = (
         256,
         TrainSettings(MUON, micro_batch=4),
         threads=2,
+    ),
+    Case("llama 10M, activations twice", shape("llama", 384, 6, 4096), 8, 256, TWICE, fake=False),
+    Case("gpt2, narrow and deep, activations twice", shape("gpt2", 192, 24, 1024), 4, 256, TWICE),
+    Case(
+        "qwen3 125M, bfloat16, activations twice",
+        shape("qwen3", 768, 14, 32768),
+        32,
+        2048,
+        TrainSettings(activation_checkpointing=True, precision="bfloat16"),
+    ),
+    Case(
+        "llama 7B, bfloat16, micro-batches of 1, activations twice",
+        of_7b(),
+        2,
+        4096,
+        TrainSettings(micro_batch=1, precision="bfloat16", activation_checkpointing=True),
     ),
     Case("qwen3 10M, bfloat16", shape("qwen3", 384, 6, 4096), 8, 256, NARROW),
     Case("gpt2 124M, bfloat16", shape("gpt2", 768, 12, 50304), 8, 1024, NARROW),
@@ -205,7 +222,10 @@ def prepared(case: Case) -> tuple[Transformer, list[Optimizer], Team]:
     """The model in training mode, its optimizers, its threads."""
     model = Transformer(case.model)
     model.train()
-    return model, build_optimizers(model, case.settings.optimizer), Team(model, case.threads)
+    team = Team(model, case.threads)
+    if case.settings.activation_checkpointing:
+        team.recompute()
+    return model, build_optimizers(model, case.settings.optimizer), team
 
 
 def take_steps(case: Case, team: Team, optimizers: list[Optimizer], before_each: Callable[[], None]) -> None:

@@ -13,8 +13,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
+from mintage.pipeline.vocabulary import directory_of
 from mintage.recipe import Recipe
+from mintage.tokens.adopt import adopt
+from mintage.tokens.tokenizer import TokenizerSettings
 from mintage.train import hardware
 from mintage.train.estimate import (
     AROUND,
@@ -37,6 +41,7 @@ from mintage.train.meter import measured_peak
 from mintage.workspace import Workspace
 
 GIGA = 1e9
+CHARACTERS = 384  # of a vocabulary of characters: 262 control tokens and bytes, and those of English text
 WATTS_PER_CORE = 12.0  # of a server's processor and its share of the machine
 
 
@@ -86,12 +91,38 @@ def forecast(
 
 
 def vocabulary_of(recipe: Recipe, workspace: Workspace) -> tuple[ModelConfig, str]:
-    """The recipe's model with its vocabulary, and where its size is from: the tokenizer, once it is made."""
+    """The recipe's model with its vocabulary, and where its size is from: the tokenizer that was made, the
+    base that is here, or what the recipe says, told apart from what is only assumed."""
+    settings = recipe.tokenizer
+    stated = settings.vocab_size != TokenizerSettings().vocab_size
     card = workspace.card("tokenizers", recipe.name)
-    size = card.figures["vocab_size"] if card else recipe.tokenizer.vocab_size
-    origin = "the tokenizer that was made" if card else "what the recipe asks for"
+    base = None if card or settings.base is None else base_vocabulary(settings, settings.base, workspace)
+    if card:
+        size, origin = card.figures["vocab_size"], "the tokenizer that was made"
+    elif base:
+        size, origin = base, f"{settings.base} with its control tokens"
+    elif settings.base:
+        size = settings.vocab_size
+        origin = f"tokenizer.vocab_size of the recipe; {settings.base} is not here yet"
+        if not stated:
+            origin = f"assumed: {settings.base} is not here yet, and the recipe gives no tokenizer.vocab_size"
+    elif settings.kind == "character":
+        size = min(settings.vocab_size, CHARACTERS)
+        origin = "assumed: control tokens, bytes and some 120 characters; there is an entry for each one seen"
+    else:
+        size = settings.vocab_size
+        origin = f"{'' if stated else 'assumed: the default of '}tokenizer.vocab_size; little text gives fewer"
     config = recipe.model.with_vocabulary(size)
-    return config, f"{config.vocab_size:,} entries: {origin}, padded to a multiple of 64"
+    return config, f"{config.vocab_size:,} entries, padded to a multiple of 64 ({origin})"
+
+
+def base_vocabulary(settings: TokenizerSettings, base: str, workspace: Workspace) -> int | None:
+    """Entries of a tokenizer from elsewhere with its control tokens; None where it is not here."""
+    try:
+        directory = directory_of(base, workspace)
+    except MintageError:
+        return None
+    return adopt(settings, directory).vocab_size
 
 
 def this_machine() -> Machine:
@@ -247,7 +278,7 @@ def assumptions(forecast: Forecast) -> list[str]:
     """What the figures rest on."""
     device = forecast.machine.device
     stages = forecast.stages
-    lines = [f"vocabulary of {forecast.vocabulary}"]
+    lines = [f"vocabulary: {forecast.vocabulary}"]
     lines += [f"{name}: {e.share:.1%} of peak; {e.share_source}" for name, e in stages.items()]
     if device.is_cpu:
         lines.append(

@@ -12,6 +12,16 @@ from mintage.tokens.adopt import adopt, fingerprint
 from mintage.workspace import Card, Workspace
 
 
+def directory_of(base: str, workspace: Workspace) -> Path:
+    """Where the files of a tokenizer lie.
+
+    Raises:
+        MintageError: they are not there; the message says how to get them.
+    """
+    folder = Path(base)
+    return folder if (folder / "merges.txt").is_file() else resolve(base, workspace)
+
+
 def adopted(recipe: Recipe, workspace: Workspace, base: str, corpus: Card) -> tuple[Card, bool]:
     """Bring `tokenizers/NAME` up to date with the tokenizer `base`; as `artifacts.make`.
 
@@ -24,8 +34,7 @@ def adopted(recipe: Recipe, workspace: Workspace, base: str, corpus: Card) -> tu
             f"{recipe.name}: tokenizer.knowledge_cutoff: the recipe has as_of, so say until when the text "
             f"behind {base} goes; the day of its release is an upper bound"
         )
-    given = Path(base)
-    directory = given if (given / "merges.txt").is_file() else resolve(base, workspace)
+    directory = directory_of(base, workspace)
 
     def write(target: Path) -> Made:
         tokenizer = adopt(recipe.tokenizer, directory)

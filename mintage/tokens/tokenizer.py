@@ -62,8 +62,9 @@ class TokenizerSettings:
     occurs less than `min_frequency` times in the sample is not merged. `kind` "character" has one entry for
     each character seen.
 
-    With a `base` nothing is trained, and those settings have no say: the tokenizer of that folder, download
-    or workspace name is taken with all its ids. `control_tokens` are those that it shall have; what it lacks
+    With a `base` nothing is trained, and those settings have no say (`mintage estimate` believes `vocab_size`
+    until the base is there): the tokenizer of that folder, download or workspace name is taken with all its
+    ids. `control_tokens` are those that it shall have; what it lacks
     of them follows its entries. `rename` makes control tokens of special tokens that it has and nobody needs,
     so that it does not grow. `knowledge_cutoff` is until when the text behind it goes, as its maker says; a
     recipe with `as_of` needs it.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
 from mintage.model.flops import flops_per_token
 from mintage.train.footprint import FLOAT32, WHOLE_GRADIENTS, Footprint, footprint, matrices, optimizer_state
@@ -29,6 +30,9 @@ SHARE_SOURCES = {
     "H100": "40% at 50M and at 124M (autoresearch, nanochat), 41% at 8B (torchtitan), compiled",
     "other": "40% from 120M on, an assumption after the H100's; not measured",
 }
+# What float8 gains over bfloat16, by parameters: slower with it at 124M, 17% faster at 0.9B (nanochat,
+# 8 H100), 28% at 8B (torchtitan, 8 H100, 6,667 to 8,532 tokens a second).
+FLOAT8_GAINS = ((1.24e8, 1.0), (9e8, 1.17), (8e9, 1.28))
 COMPILED_GAIN = 1.16  # torchtitan, 8B on 8 H100: 5,762 to 6,667 tokens a second
 # Seconds that it takes to start the kernels of a layer, forward and backward: about 90, at 10 microseconds
 # each from Python, less where they are fused. Small models on fast devices wait for this.
@@ -86,7 +90,7 @@ class Estimate:
 
     Attributes:
         footprint: of the fullest phase, bytes of one device; needed: with what CUDA and fragments take.
-        flops: of all steps, the optimizer's products included.
+        flops: of all steps, with the optimizer's products and what is computed twice.
         tokens_per_second: mean over the run; seconds: of its steps.
         share: of the device's peak, assumed; share_source: where from.
         communication: share of a step that the exchange between devices would take if it overlapped nothing.
@@ -146,14 +150,10 @@ def estimate(
     longer = (tokens or planned) / planned
     fullest, held = fullest_phase(config, settings, phases, machine)
     share, source = share_of_peak(config, settings, machine)
-    flops = seconds = exchanging = 0.0
-    for phase in phases:
-        operations = step_flops(config, settings, phase)
-        computing = operations / (peak(settings, machine) * share * machine.count)
-        moving = exchanged(config, settings, phase, machine) / link(machine) if machine.count > 1 else 0.0
-        flops += longer * phase.steps * operations
-        seconds += longer * phase.steps * max(computing, moving, launching(config, settings, phase, machine))
-        exchanging += longer * phase.steps * moving
+    times = [step_times(config, settings, phase, machine) for phase in phases]
+    flops = sum(longer * p.steps * step_flops(config, settings, p) for p in phases)
+    seconds = sum(longer * p.steps * max(each) for p, each in zip(phases, times))
+    exchanging = sum(longer * p.steps * moving for p, (_, moving, _) in zip(phases, times))
     steps = round(longer * sum(phase.steps for phase in phases))
     hours = seconds / 3600
     kilowatt_hours = device.watts * machine.count * LOAD * AROUND * COOLING * hours / 1000
@@ -188,6 +188,18 @@ def estimate(
     )
 
 
+def step_times(
+    config: ModelConfig, settings: TrainSettings, phase: Phase, machine: Machine
+) -> tuple[float, float, float]:
+    """Seconds of a step that computing, the exchange between devices and the starting of kernels would each
+    take; they overlap, and the longest counts."""
+    share, _ = share_of_peak(config, settings, machine)
+    speed = peak(config, settings, machine) * share * machine.count
+    computing = step_flops(config, settings, phase) / speed
+    moving = exchanged(config, settings, phase, machine) / link(machine) if machine.count > 1 else 0.0
+    return computing, moving, launching(config, settings, phase, machine)
+
+
 def footprint_of(config: ModelConfig, settings: TrainSettings, phase: Phase, machine: Machine) -> Footprint:
     """The footprint of a phase's steps on one device of a machine."""
     device = machine.device
@@ -219,9 +231,21 @@ def needed(held: Footprint, machine: Machine) -> int:
     return round(held.total * (1 + FRAGMENTS) + CUDA_CONTEXT * (1 if machine.count == 1 else 2))
 
 
-def peak(settings: TrainSettings, machine: Machine) -> float:
-    """Operations a second of one device in the run's precision."""
+def peak(config: ModelConfig, settings: TrainSettings, machine: Machine) -> float:
+    """Operations a second of one device in the run's precision; float8's is bfloat16's, by as much higher as
+    whole runs were measured to be faster.
+
+    Raises:
+        MintageError: the device does not multiply float8 and should.
+    """
     device = machine.device
+    if settings.float8:
+        if not device.float8:
+            raise MintageError(
+                f"train.float8: {device.name} does not multiply float8 (Ada, Hopper and newer do); set "
+                "train.float8: false, or name another device with --gpus"
+            )
+        return device.bfloat16 * _between(FLOAT8_GAINS, config.parameter_count())
     if settings.precision == "float32" or (device.is_cpu and settings.precision == "auto"):
         return device.float32
     return device.bfloat16 or device.float32
@@ -252,8 +276,12 @@ def _between(points: Sequence[tuple[float, float]], parameters: float) -> float:
 
 
 def step_flops(config: ModelConfig, settings: TrainSettings, phase: Phase) -> float:
-    """Operations of one step: forward and backward pass, and Muon's products."""
-    flops = float(phase.batch * phase.context * flops_per_token(config, phase.context))
+    """Operations of one step: forward and backward pass, the layers' forward pass again where activations are
+    computed twice, and Muon's products."""
+    per_token = flops_per_token(config, phase.context)
+    if settings.activation_checkpointing:
+        per_token += (per_token - 6 * config.vocab_size * config.hidden_size) // 3
+    flops = float(phase.batch * phase.context * per_token)
     if settings.optimizer.name == "muon":
         flops += muon_flops(config, settings.optimizer.muon_iterations)
     return flops
@@ -285,7 +313,8 @@ def launching(config: ModelConfig, settings: TrainSettings, phase: Phase, machin
     """Seconds of a step that go into starting a GPU's kernels, however small they are."""
     if machine.device.is_cpu:
         return 0.0
-    return micro_batches(settings, phase) * config.num_hidden_layers * LAUNCH[settings.compile]
+    passes = 4 / 3 if settings.activation_checkpointing else 1
+    return passes * micro_batches(settings, phase) * config.num_hidden_layers * LAUNCH[settings.compile]
 
 
 def link(machine: Machine) -> float:

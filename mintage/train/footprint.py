@@ -66,7 +66,6 @@ def footprint(
     threads: int = 1,
     cuda: bool = False,
     memory: int | None = None,
-    recompute: bool = False,
 ) -> Footprint:
     """The fullest moment of a step over `rows` sequences of `context` tokens.
 
@@ -77,7 +76,6 @@ def footprint(
         cuda: on a GPU; "auto" precision is then bfloat16.
         memory: bytes of a process's device, by which sharded training decides what it keeps whole; None is
             more than enough.
-        recompute: the forward pass keeps only each layer's input.
     """
     together = min(settings.micro_batch or rows, rows)
     accumulated = together < rows
@@ -106,8 +104,8 @@ def footprint(
     kept = FLOAT32 * config.vocab_size * min(CHUNK, tokens // threads) * threads
     stream = FLOAT32 * config.hidden_size * tokens
     layer, last = layer_activations(config, width, context, cuda) * tokens, last_activations(config) * tokens
-    layers = config.num_hidden_layers * (stream if recompute else layer)
-    again = layer if recompute else 0
+    layers = config.num_hidden_layers * (stream if settings.activation_checkpointing else layer)
+    again = layer if settings.activation_checkpointing else 0
     largest = width * max(r * c for r, c in matrices(config)) * threads
     passing = layer_temporaries(config, width) * tokens + largest
 
