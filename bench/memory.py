@@ -154,7 +154,7 @@ CASES = (
         TrainSettings(MUON, micro_batch=4),
         threads=2,
     ),
-    Case("llama 10M, activations twice", shape("llama", 384, 6, 4096), 8, 256, TWICE, fake=False),
+    Case("llama 10M, activations twice", shape("llama", 384, 6, 4096), 8, 256, TWICE),
     Case("gpt2, narrow and deep, activations twice", shape("gpt2", 192, 24, 1024), 4, 256, TWICE),
     Case(
         "qwen3 125M, bfloat16, activations twice",
@@ -277,18 +277,19 @@ def main() -> None:
         print(gained(next(case for case in CASES if case.name == sys.argv[1])))
         return
     rows = []
+    code = code_version()  # before the first row is written into the working tree
     for case in CASES:
         rows.append(row(case))
         print(json.dumps(rows[-1]), flush=True)
-        write(rows)
+    write(rows, code)
 
 
-def write(rows: list[dict[str, Any]]) -> None:
-    """Keep what has been measured so far."""
+def write(rows: list[dict[str, Any]], code: str) -> None:
+    """Keep what was measured, and by which code."""
     ratios = [each["ratio"] for each in rows]
     record = {
         "command": "python bench/memory.py",
-        "code": code_version(),
+        "code": code,
         "torch": torch.__version__,
         "lowest_ratio": min(ratios),
         "highest_ratio": max(ratios),

@@ -111,7 +111,9 @@ def vocabulary_of(recipe: Recipe, workspace: Workspace) -> tuple[ModelConfig, st
         origin = "assumed: control tokens, bytes and some 120 characters; there is an entry for each one seen"
     else:
         size = settings.vocab_size
-        origin = f"{'' if stated else 'assumed: the default of '}tokenizer.vocab_size; little text gives fewer"
+        origin = (
+            f"{'' if stated else 'assumed: the default of '}tokenizer.vocab_size; little text gives fewer"
+        )
     config = recipe.model.with_vocabulary(size)
     return config, f"{config.vocab_size:,} entries, padded to a multiple of 64 ({origin})"
 

@@ -10,8 +10,9 @@ from typing import Protocol
 from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
 from mintage.model.flops import flops_per_token
-from mintage.train.footprint import FLOAT32, WHOLE_GRADIENTS, Footprint, footprint, matrices, optimizer_state
+from mintage.train.footprint import FLOAT32, Footprint, footprint, matrices, optimizer_state
 from mintage.train.hardware import Machine
+from mintage.train.parallel import WHOLE_GRADIENTS
 from mintage.train.settings import TrainSettings
 
 GIGA = 1e9

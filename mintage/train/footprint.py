@@ -1,9 +1,10 @@
 """Memory of a training step by its parts, in bytes a process: arithmetic over what the loop keeps alive.
 
-A step is fullest at one of four moments: while the loss is computed (all activations, no gradients of layers
-yet), in the backward pass of the last layer, at the embedding at its end (all gradients, no activations), or
-in the optimizer. The sums follow the operations of `mintage/model` and `mintage/train` one by one, where
-nothing is compiled; bench/memory.py measures the same steps and writes the ratios down.
+A step is fullest at one of five moments: while the loss is computed (all activations, no gradients of layers
+yet), in the backward pass of the last layer, in that of the first (the gradients of all others), at the
+embedding at its end (all gradients, no activations), or in the optimizer. The sums follow the operations of
+`mintage/model` and `mintage/train` one by one, where nothing is compiled; bench/memory.py measures the same
+steps and writes the ratios down.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mintage.model.config import ModelConfig
+from mintage.train.objectives.accelerated import rows_at_a_time
+from mintage.train.parallel import WHOLE_GRADIENTS
 from mintage.train.settings import TrainSettings
 
 FLOAT32 = 4
 BFLOAT16 = 2
 CHUNK = 512  # rows whose logits exist at a time, as in objectives/next_token.py
-WHOLE_GRADIENTS = 1 / 8  # share of the memory below which a process keeps whole gradients, as in parallel.py
+# Of the head on a GPU (objectives/accelerated.py), bytes for each logit that exists at a time: logits and
+# their gradient in bfloat16 where one kernel makes these; otherwise also what is between them, in float32.
+LOGIT = {True: 2 * BFLOAT16, False: BFLOAT16 + 5 * FLOAT32 + 1}
 GATHERED = 2  # blocks of other processes' rows that are held at a time: the one at work and the next
 
 
@@ -101,11 +106,14 @@ def footprint(
     flying = 0 if processes == 1 else 2 * GATHERED * block
 
     weights, state = share + tables(config), optimizer_state(config, settings) // processes
-    kept = FLOAT32 * config.vocab_size * min(CHUNK, tokens // threads) * threads
+    # A CPU's threads keep the logits of a few rows from step to step; a GPU takes many, and frees them.
+    kept = 0 if cuda else FLOAT32 * config.vocab_size * min(CHUNK, tokens // threads) * threads
+    at_once = config.vocab_size * min(rows_at_a_time(config.vocab_size), tokens)
+    passing_logits = LOGIT[settings.compile] * at_once + head // 2 if cuda else 0  # and the head in bfloat16
     stream = FLOAT32 * config.hidden_size * tokens
     layer, last = layer_activations(config, width, context, cuda) * tokens, last_activations(config) * tokens
     layers = config.num_hidden_layers * (stream if settings.activation_checkpointing else layer)
-    again = layer if settings.activation_checkpointing else 0
+    again = layer - stream if settings.activation_checkpointing else 0  # its input is there already
     largest = width * max(r * c for r, c in matrices(config)) * threads
     passing = layer_temporaries(config, width) * tokens + largest
 
@@ -115,7 +123,7 @@ def footprint(
         before,
         state,
         layers + last,
-        kept + head * threads + 2 * stream,
+        kept + passing_logits + head * threads + 2 * stream,
         0,
         "the loss",
     )
@@ -133,11 +141,21 @@ def footprint(
     # where tied, a second from the embedding and their sum.
     waiting = 3 if tied else 2
     layer_gradients = whole - (head if tied else 2 * head)
-    if keeps:
-        present = layer_gradients if not accumulated else whole
-        present += (threads - 1) * layer_gradients
+    if processes == 1 or (keeps and accumulated):
+        present = (whole if accumulated else layer_gradients) + (threads - 1) * layer_gradients
+        first = (0 if accumulated else block) + (threads - 1) * block  # what the first layer has yet to give
     else:
-        present = share + flying
+        present, first = share + flying, 0
+    at_first_layer = Footprint(
+        weights,
+        low + gathered,
+        present - first,
+        state,
+        layer,
+        kept + head * threads + stream,
+        passing,
+        "the backward pass of the first layer",
+    )
     at_embedding = Footprint(
         weights,
         low + gathered,
@@ -155,10 +173,12 @@ def footprint(
         state,
         0,
         kept,
-        update_temporaries(config, settings, cuda) // processes,
+        update_temporaries(config, settings, cuda, processes),
         "the update",
     )
-    return max((at_loss, at_last_layer, at_embedding, at_update), key=lambda moment: moment.total)
+    return max(
+        (at_loss, at_last_layer, at_first_layer, at_embedding, at_update), key=lambda moment: moment.total
+    )
 
 
 def matrices(config: ModelConfig) -> Counter[tuple[int, int]]:
@@ -189,17 +209,23 @@ def optimizer_state(config: ModelConfig, settings: TrainSettings) -> int:
     return FLOAT32 * (2 * config.parameter_count() - inner)
 
 
-def update_temporaries(config: ModelConfig, settings: TrainSettings, cuda: bool) -> int:
+def update_temporaries(config: ModelConfig, settings: TrainSettings, cuda: bool, processes: int) -> int:
     """Bytes that the optimizer takes and gives back. Fused AdamW takes none. Muon takes, for the matrices of
     one shape: the scaled gradients, the updates, these stacked, two iterates, and two small squares; iterates
-    and squares in bfloat16 on a GPU."""
+    and squares in bfloat16 on a GPU. Of several processes each has the first two of its rows, and the others
+    of the matrices that are its own, as they came from the others and put together besides."""
     if settings.optimizer.name == "adamw":
         return 0
     groups: Counter[tuple[int, int]] = Counter()
     for (r, c), number in matrices(config).items():
         groups[min(r, c), max(r, c)] += number
     width = BFLOAT16 if cuda else FLOAT32
-    return max(n * (3 * FLOAT32 * r * c + 2 * width * (r * c + r * r)) for (r, c), n in groups.items())
+    stages = 1 if processes == 1 else 3
+    return max(
+        2 * FLOAT32 * r * c * number // processes
+        + -(-number // processes) * (stages * FLOAT32 * r * c + 2 * width * (r * c + r * r))
+        for (r, c), number in groups.items()
+    )
 
 
 def layer_activations(config: ModelConfig, width: int, context: int, cuda: bool) -> int:

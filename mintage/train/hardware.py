@@ -71,8 +71,8 @@ def _gpu(
     bandwidth: float,
     link: float,
     watts: float,
-    rent: Price,
-    buy: Price,
+    rent: Price | None = None,
+    buy: Price | None = None,
     float16: float | None = None,
     float8: float = 0,
 ) -> Device:
@@ -233,6 +233,104 @@ DEVICES = (
         rent=Price(0.35, "an estimate after Google Cloud's list, 2025"),
         buy=Price(700, "used, an estimate, 2025"),
     ),
+    # Of these no price is kept; --dollars-per-hour gives one.
+    _gpu(
+        "B200",
+        183_359,
+        bfloat16=2_250,
+        float8=4_500,
+        float32=75,
+        bandwidth=8_000,
+        link=900,
+        watts=1_000,
+    ),
+    _gpu(
+        "GB200",
+        189_471,
+        bfloat16=2_500,
+        float8=5_000,
+        float32=80,
+        bandwidth=8_000,
+        link=900,
+        watts=1_200,
+    ),
+    _gpu(
+        "H100-NVL",
+        95_830,
+        bfloat16=835,
+        float8=1_671,
+        float32=60,
+        bandwidth=3_900,
+        link=300,
+        watts=400,
+    ),
+    _gpu(
+        "H800",
+        81_559,
+        bfloat16=989.4,
+        float8=1_979,
+        float32=66.9,
+        bandwidth=3_350,
+        link=200,
+        watts=700,
+    ),
+    _gpu(
+        "GH200",
+        97_871,
+        bfloat16=989.4,
+        float8=1_979,
+        float32=66.9,
+        bandwidth=4_000,
+        link=450,
+        watts=900,
+    ),
+    _gpu(
+        "A800",
+        81_920,
+        bfloat16=312,
+        float32=19.5,
+        bandwidth=2_039,
+        link=200,
+        watts=400,
+    ),
+    _gpu(
+        "L40",
+        46_068,
+        bfloat16=181,
+        float8=362,
+        float32=90.5,
+        bandwidth=864,
+        link=32,
+        watts=300,
+    ),
+    _gpu(
+        "A10G",
+        23_028,
+        bfloat16=70,
+        float32=35,
+        bandwidth=600,
+        link=32,
+        watts=300,
+    ),
+    _gpu(
+        "RTX-6000-Ada",
+        49_140,
+        bfloat16=364.2,
+        float8=728,
+        float32=91.1,
+        bandwidth=960,
+        link=32,
+        watts=300,
+    ),
+    _gpu(
+        "RTX-A6000",
+        49_140,
+        bfloat16=154.8,
+        float32=38.7,
+        bandwidth=768,
+        link=56,
+        watts=300,
+    ),
 )
 SYNONYMS = {"A100": "A100-80GB", "H100": "H100-SXM", "H100-80GB": "H100-SXM", "H200-141GB": "H200"}
 
@@ -279,6 +377,8 @@ def find(name: str) -> Device | None:
         return keys[key]
     # The name that torch gives has more in it, such as the form factor: every part of ours must be there.
     parts = set(re.split(r"[\s_-]+", name.lower()))
+    if "laptop" in parts:  # the same name for a smaller device
+        return None
     fitting = [
         d for d in DEVICES if set(d.name.lower().split("-")) <= parts | {"sxm" if "hbm3" in parts else ""}
     ]

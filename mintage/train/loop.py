@@ -164,7 +164,7 @@ def train(
         with contextlib.closing(loader.prefetch(step, steps)) as batches:  # type: ignore[type-var]  # a generator
             for batch in batches:
                 factor = learning_rate_factor(step, steps, settings.schedule)
-                with explain_out_of_memory(settings, batch, step, processes.world):
+                with explain_out_of_memory(model.config, settings, batch, step, processes):
                     learned = take_step(
                         team, optimizers, batch, settings, step, factor, window, objective, history_2S
                     )

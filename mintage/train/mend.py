@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mintage.model.config import ModelConfig
-from mintage.train.estimate import Phase, fullest_phase, needed
+from mintage.train.estimate import Phase, fullest_phase, needed, step_times
 from mintage.train.hardware import GIBIBYTE, MEBIBYTE, Machine
 from mintage.train.settings import TrainSettings
 
@@ -46,7 +46,7 @@ def mend(config: ModelConfig, settings: TrainSettings, phases: Sequence[Phase], 
         f"does not fit in {gib(machine.device.memory)}: needs {gib(before)}, most of all in {held.moment}"
     )
     least = before
-    for change in changes(settings, phases, machine):
+    for change in changes(config, settings, phases, machine):
         _, held = fullest_phase(config, change.settings, change.phases, change.machine)
         after = needed(held, change.machine)
         if after <= machine.device.memory:
@@ -58,32 +58,54 @@ def mend(config: ModelConfig, settings: TrainSettings, phases: Sequence[Phase], 
     )
 
 
-def changes(settings: TrainSettings, phases: Sequence[Phase], machine: Machine) -> Iterator[Change]:
-    """What can be changed, cheapest first: smaller micro-batches (the same arithmetic in smaller products),
-    AdamW in place of Muon, whose update takes more memory, more devices, among which the state is cut, and
-    half the context."""
-    largest = max(phase.batch for phase in phases)
-    micro_batch = min(settings.micro_batch or largest, largest)
-    smaller = []
-    while micro_batch > machine.count:
-        micro_batch = max(machine.count, micro_batch // 2)
-        changed = dataclasses.replace(settings, micro_batch=micro_batch)
-        smaller.append(Change(f"micro_batch {micro_batch}", changed, phases, machine))
-    yield from smaller
-    least = dataclasses.replace(settings, micro_batch=min(largest, machine.count))
+def changes(
+    config: ModelConfig, settings: TrainSettings, phases: Sequence[Phase], machine: Machine
+) -> Iterator[Change]:
+    """What can be changed, cheapest first: smaller micro-batches (the same work in smaller products) and
+    activations computed twice, whichever costs less time, AdamW in place of Muon, whose update takes more
+    memory, more devices, among which the state is cut, and half the context."""
+    ways = in_place(config, settings, phases, machine)
+    yield from ways
+    smallest = min(max(phase.batch for phase in phases), machine.count)
+    least = dataclasses.replace(settings, micro_batch=smallest, activation_checkpointing=True)
+    words = f"micro_batch {smallest}, activation_checkpointing"
     if settings.optimizer.name == "muon":
         adamw = dataclasses.replace(settings.optimizer, name="adamw")
         changed = dataclasses.replace(least, optimizer=adamw)
-        yield Change(f"micro_batch {least.micro_batch} and optimizer.name adamw", changed, phases, machine)
+        yield Change(f"{words} and optimizer.name adamw", changed, phases, machine)
     count = 2 * machine.count
     while not machine.device.is_cpu and count <= min(MOST, min(phase.batch for phase in phases)):
         more = dataclasses.replace(machine, count=count)
         yield Change(more.name, settings, phases, more)
-        for change in smaller:
-            yield Change(f"{more.name} and {change.words}", change.settings, phases, more)
+        for change in in_place(config, settings, phases, more):
+            yield dataclasses.replace(change, words=f"{more.name} and {change.words}")
         count *= 2
     halved = [Stretch(phase.steps, max(1, phase.context // 2), phase.batch) for phase in phases]
-    yield Change(f"micro_batch {least.micro_batch} and half the context", least, halved, machine)
+    yield Change(f"{words} and half the context", least, halved, machine)
+
+
+def in_place(
+    config: ModelConfig, settings: TrainSettings, phases: Sequence[Phase], machine: Machine
+) -> list[Change]:
+    """Smaller micro-batches, activations computed twice, or both, by the time that the run would take."""
+    largest = max(phase.batch for phase in phases)
+    micro_batch = min(settings.micro_batch or largest, largest)
+    sizes = [micro_batch]
+    while sizes[-1] > machine.count:
+        sizes.append(max(machine.count, sizes[-1] // 2))
+    found = []
+    for again in sorted({settings.activation_checkpointing, True}):
+        for size in sizes:
+            parts = [f"micro_batch {size}"] if size < micro_batch else []
+            parts += ["activation_checkpointing"] if again and not settings.activation_checkpointing else []
+            changed = dataclasses.replace(settings, micro_batch=size, activation_checkpointing=again)
+            if parts:
+                found.append(Change(" and ".join(parts), changed, phases, machine))
+
+    def seconds(change: Change) -> float:
+        return sum(p.steps * max(step_times(config, change.settings, p, machine)) for p in phases)
+
+    return sorted(found, key=seconds)
 
 
 def gib(size: float) -> str:

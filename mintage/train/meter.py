@@ -14,31 +14,8 @@ import torch
 
 from mintage.model.flops import flops_per_token
 from mintage.model.transformer import Transformer
+from mintage.train import hardware
 
-# Dense bfloat16 products with float32 sums, in 10^12 operations a second, as NVIDIA's data sheets give them.
-# The first name that a device's name contains as whole words counts.
-PUBLISHED_PEAKS = {
-    "GB200": 2500.0,
-    "B200": 2250.0,
-    "H100 PCIe": 756.0,
-    "H100 NVL": 835.0,
-    "H100": 989.4,
-    "H200": 989.4,
-    "H800": 989.4,
-    "GH200": 989.4,
-    "A100": 312.0,
-    "A800": 312.0,
-    "L40S": 362.0,
-    "L40": 181.0,
-    "L4": 121.0,
-    "A10G": 70.0,
-    "A10": 125.0,
-    "RTX 6000 Ada": 364.2,
-    "RTX A6000": 154.8,
-    "RTX 5090": 209.5,
-    "RTX 4090": 165.2,
-    "RTX 3090": 71.0,
-}
 PROBE_SECONDS = 0.15
 PROBE_SIZE = {"cpu": 768, "cuda": 4096}
 
@@ -96,9 +73,9 @@ def peak_of(device: torch.device) -> Peak:
     float32 on a CPU and bfloat16 elsewhere."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
-        for known, tera in PUBLISHED_PEAKS.items():
-            if re.search(rf"\b{known}\b(?! Laptop)", name):
-                return Peak(tera * 1e12, f"published bfloat16 peak of {name}")
+        known = hardware.find(name)
+        if known is not None and known.bfloat16:
+            return Peak(known.bfloat16, f"published bfloat16 peak of {name}")
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     return Peak(measured_peak(device, dtype), f"measured {str(dtype).removeprefix('torch.')} product")
 

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mintage.cli.main import app
+from mintage.tokens.tokenizer import TokenizerSettings, train
 
 RECIPES = sorted(path.stem for path in (Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
@@ -25,6 +26,38 @@ def test_every_recipe_is_estimated_and_begins_with_the_answer(tmp_path: Path, re
     assert lines[0].split(": ")[0].endswith("on 1xRTX-4090") and "fit" in lines[0]
     assert lines[1].startswith("takes ") and "tokens/s" in lines[1]
     assert lines[2].startswith("costs ") and "to rent" in lines[2] and "to buy" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "said"),
+    [
+        ("tallyformer-51m", "50,304 entries, padded to a multiple of 64 (tokenizer.vocab_size of the recipe"),
+        ("elite-112m", "49,152 entries, padded to a multiple of 64 (tokenizer.vocab_size of the recipe"),
+        ("earnings-gpt-10m", "384 entries, padded to a multiple of 64 (assumed: control tokens, bytes"),
+        ("quickstart", "2,048 entries, padded to a multiple of 64 (tokenizer.vocab_size;"),
+    ],
+)
+def test_the_vocabulary_is_the_recipes_own_or_called_assumed(tmp_path: Path, recipe: str, said: str) -> None:
+    assert said in run(tmp_path, recipe, "--gpus", "RTX-4090")
+
+
+def test_a_base_that_is_here_is_asked_and_one_that_is_not_is_assumed(tmp_path: Path) -> None:
+    letters = [chr(number) for number in range(256)]
+    base = tmp_path / "base"
+    tokenizer = train(TokenizerSettings(vocab_size=300), ["".join(letters) + " the stock market " * 9])
+    tokenizer.save(base)
+    options = (
+        "elite-112m",
+        "--gpus",
+        "L4",
+        "--set",
+        "tokenizer.rename={}",
+        "--set",
+        f"tokenizer.base={base}",
+    )
+    assert f"({base} with its control tokens)" in run(tmp_path, *options)
+    said = run(tmp_path, "elite-112m", "--gpus", "L4", "--set", "tokenizer.vocab_size=32768")
+    assert "assumed: HuggingFaceTB/SmolLM2-135M is not here yet" in said
 
 
 def test_this_machine(tmp_path: Path) -> None:

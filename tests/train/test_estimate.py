@@ -128,9 +128,10 @@ def test_what_does_not_fit_is_mended_by_the_first_change_that_does() -> None:
 
 
 def test_a_model_too_large_for_one_card_takes_more_of_them() -> None:
+    training = dataclasses.replace(TRAIN, activation_checkpointing=True)
     billion = dataclasses.replace(LLAMA_7B, hidden_size=2048, num_attention_heads=16, num_key_value_heads=16)
-    said = mend(billion, TRAIN, phases(), hardware.parse("RTX-4090"))
-    assert "with 8xRTX-4090" in said
+    said = mend(billion, training, phases(), hardware.parse("RTX-4090"))
+    assert "with 4xRTX-4090: " in said
     assert not mend(LLAMA_7B, TRAIN, phases(context=4096), hardware.parse("8xA100-80GB"))
 
 
@@ -140,9 +141,44 @@ def test_nothing_to_mend_where_no_change_fits() -> None:
 
 
 def test_muon_may_give_way_to_adamw() -> None:
-    muon = TrainSettings(optimizer=OptimizerSettings("muon"))
-    words = [change.words for change in changes(muon, phases(batch=4), hardware.parse("L4"))]
-    assert words[:3] == ["micro_batch 2", "micro_batch 1", "micro_batch 1 and optimizer.name adamw"]
+    muon = TrainSettings(optimizer=OptimizerSettings("muon"), activation_checkpointing=True)
+    words = [change.words for change in changes(GPT2, muon, phases(batch=4), hardware.parse("L4"))]
+    assert words[:2] == ["micro_batch 2", "micro_batch 1"]
+    assert words[2] == "micro_batch 1, activation_checkpointing and optimizer.name adamw"
+
+
+def test_computing_activations_twice_is_the_first_advice_where_it_costs_less_than_small_steps() -> None:
+    """At 64 tokens a sequence a GPU waits for kernels, however few tokens there are; on long sequences small
+    micro-batches cost nothing."""
+    machine = hardware.parse("RTX-4090")
+    training = TrainSettings(micro_batch=64)
+    short, long = (
+        [change.words for change in changes(GPT2, training, phases(context=context), machine)]
+        for context in (16, 1024)
+    )
+    assert short[0] == "activation_checkpointing"
+    assert long[:2] == ["micro_batch 32", "micro_batch 16"] and "activation_checkpointing" in long
+
+
+def test_what_is_computed_twice_takes_a_third_more_time_and_less_memory() -> None:
+    machine = hardware.parse("A100-80GB")
+    once = estimate(LLAMA_7B, dataclasses.replace(TRAIN, micro_batch=8), phases(context=4096), machine)
+    training = dataclasses.replace(TRAIN, micro_batch=8, activation_checkpointing=True)
+    twice = estimate(LLAMA_7B, training, phases(context=4096), machine)
+    head = 1000 * 512 * 4096 * 6 * 32_000 * 4096
+    assert twice.flops - head == pytest.approx(4 / 3 * (once.flops - head))
+    assert twice.seconds == pytest.approx(once.seconds * twice.flops / once.flops)
+    assert once.footprint.activations > 10 * twice.footprint.activations
+
+
+def test_float8_counts_on_cards_that_have_it_and_is_refused_on_others() -> None:
+    narrow = dataclasses.replace(TRAIN, float8=True)
+    hopper = hardware.parse("H100")
+    plain = estimate(LLAMA_7B, TRAIN, phases(), hopper)
+    assert 1.2 < plain.seconds / estimate(LLAMA_7B, narrow, phases(), hopper).seconds < 1.28
+    assert estimate(GPT2, narrow, phases(), hopper).seconds == estimate(GPT2, TRAIN, phases(), hopper).seconds
+    with pytest.raises(MintageError, match="A100-80GB does not multiply float8"):
+        estimate(LLAMA_7B, narrow, phases(), hardware.parse("A100"))
 
 
 @pytest.mark.parametrize(
@@ -157,6 +193,8 @@ def test_muon_may_give_way_to_adamw() -> None:
         ("Tesla T4", "T4", 1),
         ("NVIDIA L40S", "L40S", 1),
         ("H200", "H200", 1),
+        ("NVIDIA RTX 6000 Ada Generation", "RTX-6000-Ada", 1),
+        ("NVIDIA GH200 480GB", "GH200", 1),
     ],
 )
 def test_devices_are_found_by_the_names_that_people_and_torch_give(text: str, name: str, count: int) -> None:

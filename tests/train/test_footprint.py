@@ -54,8 +54,9 @@ def small(layout: Layout, **others: object) -> ModelConfig:
         (small("gpt2", dropout=0.1), TrainSettings(micro_batch=4)),
         (small("arcee", tie_word_embeddings=False), TrainSettings()),
         (small("llama"), TrainSettings(precision="bfloat16")),
+        (small("qwen3", num_hidden_layers=8), TrainSettings(activation_checkpointing=True)),
     ],
-    ids=["qwen3 muon", "gpt2 dropout", "arcee untied", "llama bfloat16"],
+    ids=["qwen3 muon", "gpt2 dropout", "arcee untied", "llama bfloat16", "qwen3 twice"],
 )
 def test_the_estimate_is_near_what_a_step_takes(
     bench: ModuleType, config: ModelConfig, training: TrainSettings

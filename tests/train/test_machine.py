@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from mintage.errors import MintageError
+from mintage.train.estimate import PROCESS
+from mintage.train.footprint import footprint
 from mintage.train.loop import train
 from mintage.train.settings import OptimizerSettings, TrainSettings
 from mintage.workspace import file_sha256
@@ -45,6 +47,22 @@ def test_a_lack_of_memory_says_what_to_lower(tmp_path, error, micro_batch, messa
     settings = TrainSettings(micro_batch=micro_batch, threads=1)
     with pytest.raises(MintageError, match=message):
         train(tiny_model(), TinyLoader(Plan(4)), settings, tmp_path, objective=objective)
+
+
+def test_a_lack_of_memory_names_the_change_with_which_the_estimate_fits(tmp_path, monkeypatch):
+    def objective(model, batch, settings):
+        raise MemoryError
+
+    model = tiny_model()
+    settings = TrainSettings(threads=1)
+    full = footprint(model.config, settings, 8, 16).total + PROCESS["cpu"]
+    least = (
+        footprint(model.config, dataclasses.replace(settings, micro_batch=4), 8, 16).total + PROCESS["cpu"]
+    )
+    assert least < full
+    monkeypatch.setattr("mintage.train.machine.memory_of", lambda device: (full + least) / 2)
+    with pytest.raises(MintageError, match=r"does not fit in .* needs .*; with micro_batch 4: "):
+        train(model, TinyLoader(Plan(4)), settings, tmp_path, objective=objective)
 
 
 def test_other_errors_stay_what_they_are(tmp_path):
