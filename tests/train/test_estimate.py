@@ -168,7 +168,7 @@ def test_what_is_computed_twice_takes_a_third_more_time_and_less_memory() -> Non
     head = 1000 * 512 * 4096 * 6 * 32_000 * 4096
     assert twice.flops - head == pytest.approx(4 / 3 * (once.flops - head))
     assert twice.seconds == pytest.approx(once.seconds * twice.flops / once.flops)
-    assert once.footprint.activations > 10 * twice.footprint.activations
+    assert once.footprint.activations > 8 * twice.footprint.activations
 
 
 def test_float8_counts_on_cards_that_have_it_and_is_refused_on_others() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mintage.model.config import Layout, ModelConfig
@@ -101,7 +101,7 @@ shapes = st.builds(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     config=shapes,
     rows=st.integers(2, 63),  # of 64: the whole batch at once needs no sum of gradients
@@ -123,7 +123,7 @@ def test_more_never_takes_less(config: ModelConfig, rows: int, context: int, cud
     assert footprint(deeper, training, rows, context, cuda=cuda).total >= base
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(config=shapes, processes=st.sampled_from([2, 4, 8, 64]))
 def test_sharing_divides_the_state(config: ModelConfig, processes: int) -> None:
     alone = footprint(config, MUON, 64, 128, cuda=True)
