@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
 import threading
@@ -34,6 +33,7 @@ from mintage.model.config import ModelConfig
 from mintage.model.transformer import Transformer
 from mintage.tokens.loader import Batch
 from mintage.train.footprint import Footprint, footprint
+from mintage.train.meter import peak_memory
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
 from mintage.train.step import WINDOW, take_step
@@ -245,10 +245,11 @@ def gained(case: Case) -> int:
     warm = dataclasses.replace(case, model=shape("llama", 64, 1, 64), rows=2, context=16)
     _, optimizers, team = prepared(warm)  # loads the libraries that a step needs
     take_steps(warm, team, optimizers, lambda: None)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cpu = torch.device("cpu")
+    before = peak_memory(cpu) or 0
     _, optimizers, team = prepared(case)
     take_steps(case, team, optimizers, lambda: None)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    return (peak_memory(cpu) or 0) - before
 
 
 def row(case: Case) -> dict[str, Any]:
