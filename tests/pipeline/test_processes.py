@@ -70,7 +70,7 @@ def test_processes_of_the_verb_make_the_model_that_one_makes(alone, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 def test_torchrun_stops_and_the_verb_goes_on(alone, tmp_path):
     recipe, _ = alone
-    torchrun = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0")
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     slow = ["--set", "pretrain.plan.phases.0.steps=400", "--set", "pretrain.train.checkpoint_every=50"]
     process = mintage("pretrain", recipe, "-w", tmp_path, *slow, launcher=torchrun)
     while process.poll() is None and not list(tmp_path.glob("runs/*/checkpoint-50")):
