@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	$(BIN)/mintage quickstart $(ARGS)
 
 test: $(VENV)/installed-test lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

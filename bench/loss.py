@@ -123,9 +123,13 @@ def child(folder: Path, trial: Trial, threads: int) -> dict:
     return record
 
 
+def by_development(record: dict) -> float:
+    """What a rate is chosen by."""
+    return record["development"]["bits_per_byte"]
+
+
 def verdict(records: list[dict]) -> dict:
     """Tokens and time that Muon needs to AdamW's final loss, as shares of AdamW's, at one scale."""
-    by_development = lambda record: record["development"]["bits_per_byte"]  # noqa: E731  # one key, used twice
     adamw = min((r for r in records if r["optimizer"] == "adamw"), key=by_development)
     best = [
         min((r for r in records if r["optimizer"] == "muon" and r["share"] == share), key=by_development)

@@ -162,7 +162,7 @@ def run(folder: Path, side: str, rate: float, seconds: float, split: str) -> dic
     scores = {}
     for name in dict.fromkeys(("development", split)):
         held_out = bits_per_byte.capped(documents(folder / "shards", split=name, as_of=None), 2.0)
-        measured = bits_per_byte.measure(model, held_out, CONTEXT, trained.end_of_text_id)  # type: ignore[arg-type]  # both sides score alike
+        measured = bits_per_byte.measure(model, held_out, CONTEXT, trained.end_of_text_id)
         scores[name] = bits_per_byte.total(measured[SOURCE].values()).bits_per_byte
     return {
         "rate": rate,

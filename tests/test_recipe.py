@@ -92,7 +92,7 @@ def test_overrides_reach_lists_and_are_yaml(tiny_recipe: Path) -> None:
 def test_settings_are_frozen(tiny_recipe: Path) -> None:
     loaded = recipe.load(tiny_recipe)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        loaded.pretrain.train.seed = 3  # type: ignore[misc]  # that is the point
+        loaded.pretrain.train.seed = 3
 
 
 def test_a_day_as_cutoff_means_its_end(tiny_recipe: Path) -> None:

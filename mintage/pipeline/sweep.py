@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -278,10 +279,7 @@ def conclusions(
     law = fit.law
     return {
         "law": {**vars(law), "error": fit.error, "measure": "bits per byte"},
-        "intervals": {
-            name: fit.interval(lambda law, name=name: getattr(law, name))  # type: ignore[misc]  # mypy and defaults
-            for name in vars(law)
-        },
+        "intervals": {name: fit.interval(operator.attrgetter(name)) for name in vars(law)},
         "optimum": {
             **vars(best),
             "parameters_interval": fit.interval(lambda law: found[law].parameters),

@@ -233,7 +233,7 @@ DEVICES = (
         rent=Price(0.35, "an estimate after Google Cloud's list, 2025"),
         buy=Price(700, "used, an estimate, 2025"),
     ),
-    # Of these no price is kept; --dollars-per-hour gives one.
+    # Of these no price is kept (--dollars-per-hour gives one), and no sheet was read for their figures.
     _gpu(
         "B200",
         183_359,

@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from mintage.errors import MintageError
 from mintage.model.attention import attend
 from mintage.model.config import ModelConfig
-from mintage.model.isolation import isolation_mask
+from mintage.model.isolation import Isolation, isolation_mask
 from mintage.model.transformer import Transformer
 from mintage.train.settings import TrainSettings
 from mintage.train.step import Batch, uses_bfloat16
@@ -122,12 +122,12 @@ def isolation_choice(
     begins_BT = torch.rand(rows, context, generator=torch.Generator().manual_seed(1)) < 8 / context
     documents_BT = begins_BT.cumsum(1).int().to(device)  # about eight documents a row
 
-    def isolated(isolation: str, q_BTNH: Tensor, k_BKSH: Tensor, v_BKSH: Tensor) -> Tensor:
-        mask = isolation_mask(documents_BT[: len(q_BTNH)], isolation)  # type: ignore[arg-type]  # one of two names
+    def isolated(isolation: Isolation, q_BTNH: Tensor, k_BKSH: Tensor, v_BKSH: Tensor) -> Tensor:
+        mask = isolation_mask(documents_BT[: len(q_BTNH)], isolation)
         return attend(q_BTNH, k_BKSH, v_BKSH, mask)
 
     expected = _both_ways(partial(isolated, "mask"), tuple(x[:1].float() for x in heads))
-    ways = ("flex", "mask") if not config.dropout else ("mask",)
+    ways: tuple[Isolation, ...] = ("flex", "mask") if not config.dropout else ("mask",)
     return fastest({way: partial(_both_ways, partial(isolated, way), heads) for way in ways}, expected)
 
 
@@ -177,7 +177,7 @@ def fastest_attention(
     say(f"attention: {choice}")
     if batch.documents_BT is not None:
         isolation = isolation_choice(model.config, rows, context, device, dtype)
-        model.isolation = isolation.name  # type: ignore[assignment]  # one of the two names
+        model.isolation = "flex" if isolation.name == "flex" else "mask"
         say(f"isolation of documents: {isolation}")
     with preferring(choice):
         yield

@@ -59,7 +59,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_every_verb_shows_an_example(words: tuple[str, ...]) -> None:
     command = typer.main.get_command(app)
     for word in words:
-        command = command.commands[word]  # type: ignore[attr-defined]  # a group until the last word
+        command = command.commands[word]
     assert f"Example: mintage {' '.join(words)}" in (command.help or "")
 
 

@@ -70,7 +70,7 @@ def test_a_way_to_isolate_that_has_no_backward_pass_here_is_passed_over() -> Non
 
 def test_on_a_cpu_nothing_is_read_said_or_changed() -> None:
     model = random_model(LAYOUTS["qwen3 tied"])
-    with fastest_attention(model, pytest.fail, TrainSettings(), pytest.fail):  # type: ignore[arg-type]
+    with fastest_attention(model, pytest.fail, TrainSettings(), pytest.fail):
         assert model.isolation == "mask"
 
 

@@ -109,7 +109,7 @@ def read_lines(text: str, units: list[str]) -> Iterator[Read]:
     for block in re.finditer(r"^(At|From) (.+):\n((?:- .*\n?)+)", text, re.MULTILINE):
         start, end = period_of(block[2])
         for line in block[3].splitlines():
-            label, figure = re.fullmatch(r"- (.+): (.+)", line).groups()  # type: ignore[union-attr]  # it does
+            label, figure = re.fullmatch(r"- (.+): (.+)", line).groups()
             back = read(figure, units)
             yield Read(label, back.unit, start, end, back.value)
 

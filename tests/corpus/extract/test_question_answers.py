@@ -109,7 +109,7 @@ def test_comparisons_name_what_is_greater(shared_data: Path, cik: str) -> None:
             continue
         about = dict(document.entities)
         reply = chat_messages(document.text)[1]["content"]
-        larger, smaller = re.search(r": (\S+) is more than (\S+) \(", reply).groups()  # type: ignore[union-attr]  # it does
+        larger, smaller = re.search(r": (\S+) is more than (\S+) \(", reply).groups()
         assert read(larger).value > read(smaller).value
         first_is_greater, operands = result_of(about["program"])
         assert first_is_greater == (operands[0] > operands[1])

@@ -222,7 +222,7 @@ def feed_of(*items: str, encoding: str = "utf-8", declared: str = "utf-8") -> by
 
 
 def own(**changes: object) -> NewsSource:
-    return NewsSource(feeds=(Feed("own", OTHER, "CC0-1.0", "ship", **changes),))  # type: ignore[arg-type]  # checked at run time
+    return NewsSource(feeds=(Feed("own", OTHER, "CC0-1.0", "ship", **changes),))
 
 
 def test_an_entry_without_a_date_or_a_zone_is_dated_by_the_answer_as_a_bound(tmp_path: Path) -> None:
