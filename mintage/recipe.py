@@ -262,6 +262,8 @@ def sources(what: str, pairs: typing.Sequence[str]) -> tuple[tuple[AnySource, ..
         pairs: `key=value` settings: of the source, or such as replace the recipe's.
     """
     kinds = [field.name for field in dataclasses.fields(Source)]
+    if what not in kinds and not _files(what):
+        raise MintageError(f"{what}: neither a kind of source ({', '.join(kinds)}) nor a recipe")
     if what not in kinds:
         overrides = " ".join(f"--set {pair}" for pair in pairs)
         return load(what, pairs).corpus.settings().sources, f"mintage corpus build {what} {overrides}".strip()

@@ -14,7 +14,10 @@ def collect(
         str, typer.Argument(metavar="SOURCE|RECIPE", help="A kind of source, or a recipe with sources.")
     ],
     settings: Annotated[
-        list[str], typer.Argument(metavar="KEY=VALUE", default_factory=list, help="The source's settings.")
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE", default_factory=list, show_default=False, help="The source's settings."
+        ),
     ],
     replay: ReplayOption,
     workspace: WorkspaceOption = WORKSPACE,

@@ -21,6 +21,7 @@ SetOption = Annotated[
         "--set",
         metavar="KEY=VALUE",
         default_factory=list,
+        show_default=False,
         help="Override a setting, e.g. pretrain.train.seed=2.",
     ),
 ]
@@ -29,6 +30,7 @@ ReplayOption = Annotated[
     typer.Option(
         metavar="FOLDER",
         default_factory=list,
+        show_default=False,
         help="Recorded responses (a folder with a MANIFEST.json) in place of the network.",
     ),
 ]

@@ -70,6 +70,8 @@ def test_a_source_that_gives_nothing_is_an_error_with_its_reason(tmp_path: Path,
 def test_a_wrong_key_of_a_source_names_the_nearest() -> None:
     with pytest.raises(MintageError, match=r"education\.pagez: unknown key, did you mean pages\?"):
         recipes.sources("education", ["pagez=[]"])
+    with pytest.raises(MintageError, match=r"neither a kind of source .*education.* nor a recipe"):
+        recipes.sources("educating", [])
 
 
 def test_a_recipe_without_a_collected_source_says_so(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ class Sheet:
 def documents(answer: Answer, source: str, report: SourceReport | None = None) -> Iterator[Document]:
     """The documents of an answer of companyfacts, in the order in which they became available. `report`
     counts facts that cannot be read."""
-    company = read_company(answer.body, answer.acceptance, report or SourceReport(), answer.file)
+    found = report or SourceReport()
+    company = read_company(answer.body, answer.acceptance, found, answer.file, answer.latest)
     if company is None:
         return
     known: dict[Item, Fact] = {}

@@ -24,7 +24,8 @@ PER_KIND = 2  # questions of a kind about one filing
 def documents(answer: Answer, source: str, report: SourceReport | None = None) -> Iterator[Document]:
     """Chats of one question and one answer from an answer of companyfacts, filing by filing, at most
     `PER_KIND` of a kind about each filing. `report` counts facts that cannot be read."""
-    company = read_company(answer.body, answer.acceptance, report or SourceReport(), answer.file)
+    found = report or SourceReport()
+    company = read_company(answer.body, answer.acceptance, found, answer.file, answer.latest)
     if company is None:
         return
     for filing, facts in company.filings():

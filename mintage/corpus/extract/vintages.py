@@ -70,7 +70,8 @@ class Answer:
 
     `acceptance`: the moment from which a filing was public, by accession; where it is not known the END of
     the day in its header in New York is the bound. `former_names`: the names that the company gave up, since
-    the answer has only the one it bears now. `tickers`: those of its shares.
+    the answer has only the one it bears now. `tickers`: those of its shares. `latest`: the last
+    day on which a filing can have been made, by the day of the retrieval.
     """
 
     body: bytes
@@ -81,6 +82,7 @@ class Answer:
     acceptance: Mapping[str, datetime] = field(default_factory=dict)
     former_names: Sequence[FormerName] = ()
     tickers: Sequence[str] = ()
+    latest: date = date.max
 
     @property
     def file(self) -> str:
@@ -108,13 +110,17 @@ class Company:
 
 
 def read_company(
-    body: bytes, acceptance: Mapping[str, datetime], report: SourceReport, file: str
+    body: bytes,
+    acceptance: Mapping[str, datetime],
+    report: SourceReport,
+    file: str,
+    latest: date = date.max,
 ) -> Company | None:
     """Read an answer of companyfacts; None where it is none.
 
     `acceptance` gives moments (UTC) by accession; `report` counts what cannot be read, with the number of the
-    fact in the answer: a date that is none, a period that ends before it starts or after it was filed, a
-    value that is no number, a second value of the same item in one filing.
+    fact in the answer: a date that is none or after `latest`, a period that ends before it starts or after it
+    was filed, a value that is no number, a second value of the same item in one filing.
     """
     try:
         answer = json.loads(body, parse_float=Decimal, parse_constant=str)
@@ -129,24 +135,24 @@ def read_company(
     for serial, (taxonomy, tag, label, unit, one) in enumerate(stated, 1):
         labels[taxonomy, tag] = label_of(tag, label)
         try:
-            fact = read_fact(taxonomy, tag, unit, one, acceptance, filings)
+            fact = read_fact(taxonomy, tag, unit, one, acceptance, filings, latest)
             known = facts.setdefault((fact.item, fact.filing.accession), fact)
             if known.value != fact.value:
                 raise ValueError(f"{one['accn']} already states {known.value} of the same")
         except KeyError as error:
             report.bad(file, serial, f"{tag}: there is no {error}")
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             report.bad(file, serial, f"{tag}: {error}")
     return Company(cik, name, labels, sorted(facts.values(), key=order))
 
 
-def entries(facts: dict[str, Any]) -> Iterator[tuple[str, str, str | None, str, dict[str, Any]]]:
+def entries(facts: dict[str, Any]) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
     """The entries of an answer's facts: taxonomy, tag, label, unit, entry."""
     for taxonomy, tags in facts.items():
         for tag, about in tags.items():
             for unit, stated in about["units"].items():
                 for one in stated:
-                    yield taxonomy, tag, about.get("label"), unit, one
+                    yield taxonomy, tag, (about.get("label") or "").strip(), unit, one
 
 
 def order(fact: Fact) -> tuple[datetime, str, str, str, str, date, date]:
@@ -164,11 +170,12 @@ def read_fact(
     one: dict[str, Any],
     acceptance: Mapping[str, datetime],
     filings: dict[str, Filing],
+    latest: date,
 ) -> Fact:
     """One entry of companyfacts. `filings` holds the filings met so far.
 
     Raises:
-        ValueError, KeyError, TypeError: something is missing, of another type, or impossible.
+        ValueError, KeyError, TypeError, AttributeError: something is missing, of another type, or impossible.
     """
     value = one["val"]
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -181,9 +188,11 @@ def read_fact(
         if ACCESSION.fullmatch(accession) is None:
             raise ValueError(f"{accession!r} is not an accession number")
         filed = date.fromisoformat(one["filed"])
+        if filed > latest:
+            raise ValueError(f"filed on {filed}, which is in the future")
         accepted = acceptance.get(accession)
         public = accepted or in_utc(datetime.combine(filed, END_OF_DAY), EASTERN)
-        form = one["form"] or "of an unknown name"
+        form = (one["form"] or "").strip() or "of an unknown name"
         filing = filings[accession] = Filing(accession, form, filed, public, accepted is not None)
     if start is not None and start > end:
         raise ValueError(f"the period from {start} ends on {end}")

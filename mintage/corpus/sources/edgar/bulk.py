@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mintage.corpus.collect.collect import Fetch
-from mintage.corpus.collect.transport import Request, Response
+from mintage.corpus.collect.transport import Refused, Request, Response
 from mintage.corpus.sources.edgar import listing
 from mintage.corpus.sources.edgar.settings import EdgarSource
 from mintage.errors import MintageError
@@ -51,23 +53,32 @@ class Archives:
             made = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
             self.opened.update((FOLDERS[name] + member, (archive, made)) for member in archive.namelist())
 
-    def keep(self, url: str) -> bool:
-        """Store the answer of an address out of an archive; False where none has it."""
+    def keep(self, url: str, check: Callable[[bytes], None]) -> bool:
+        """Store the answer of an address out of an archive; False where none has it.
+
+        Raises:
+            Refused: what the archive has is damaged, or not such an answer.
+        """
         archive, made = self.opened.get(url, (None, None))
         if archive is None or made is None:
             return False
-        self.fetch.keep(Response(url, 200, {}, archive.read(url.rsplit("/", 1)[-1]), made), {})
+        try:
+            body = archive.read(url.rsplit("/", 1)[-1])
+            check(body)
+        except (zipfile.BadZipFile, zlib.error, ValueError) as error:
+            raise Refused(url, f"what {archive.filename} has of it cannot be read: {error}") from None
+        self.fetch.keep(Response(url, 200, {}, body, made), {})
         return True
 
-    def get(self, url: str) -> bytes:
+    def get(self, url: str, check: Callable[[bytes], None]) -> bytes:
         """The answer of an address, out of an archive or from the host.
 
         Raises:
             Refused: there is no usable answer.
         """
-        if self.keep(url):
+        if self.keep(url, check):
             return self.fetch.raw.body(self.fetch.raw.newest[url])
-        return self.fetch(Request(url, check=listing.is_json))
+        return self.fetch(Request(url, check=check))
 
 
 def age_of(path: Path) -> timedelta:

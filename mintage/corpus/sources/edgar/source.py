@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from datetime import date, datetime
+from functools import partial
 
-from mintage.corpus.collect.collect import Fetch
+from mintage.corpus.collect.collect import Account, Fetch
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Refused, Request
 from mintage.corpus.document import Document
@@ -15,7 +16,7 @@ from mintage.corpus.sources.edgar.bulk import Archives
 from mintage.corpus.sources.edgar.items import cut
 from mintage.corpus.sources.edgar.settings import EdgarSource
 from mintage.corpus.sources.edgar.submission import Submission, base_form, read_submission, text_of, whole
-from mintage.corpus.sources.edgar.times import became_public
+from mintage.corpus.sources.edgar.times import became_public, last_filing_day
 from mintage.corpus.sources.report import SourceReport
 from mintage.errors import MintageError
 
@@ -67,8 +68,19 @@ def discover(settings: EdgarSource, fetch: Fetch) -> Iterator[Request]:
                 if texts and not every and listed.accession not in seen:
                     seen.add(listed.accession)
                     yield filing_request(cik, listed.accession)
-        if figures and not archives.keep(listing.companyfacts_url(cik)):
-            yield Request(listing.companyfacts_url(cik), check=listing.is_json)
+        if figures:
+            yield from figures_request(listing.companyfacts_url(cik), archives)
+
+
+def figures_request(url: str, archives: Archives) -> Iterator[Request]:
+    """The request of a company's figures, where no archive has them."""
+    try:
+        kept = archives.keep(url, listing.is_companyfacts)
+    except Refused as refusal:
+        archives.fetch.account.refuse(refusal)
+        return
+    if not kept:
+        yield Request(url, check=listing.is_companyfacts)
 
 
 def filing_request(cik: str, accession: str) -> Request:
@@ -85,7 +97,7 @@ def named_companies(settings: EdgarSource, fetch: Fetch) -> Iterator[str]:
             continue
         if tickers == {}:
             try:
-                tickers = listing.read_tickers(fetch(Request(listing.TICKERS, check=listing.is_json)))
+                tickers = listing.read_tickers(fetch(Request(listing.TICKERS, check=listing.is_tickers)))
             except Refused as refusal:
                 fetch.account.refuse(refusal)
                 tickers = None
@@ -121,21 +133,34 @@ def nearest(company: str, tickers: dict[str, tuple[str, str]]) -> str:
 
 def filings_of_company(cik: str, settings: EdgarSource, archives: Archives) -> Iterator[listing.Listed]:
     """The filings of a company that the settings ask for, the newest first; a refused index is counted."""
+    account, index = archives.fetch.account, listing.submissions_url(cik)
     try:
-        body = archives.get(listing.submissions_url(cik))
+        body = archives.get(index, listing.is_submissions)
     except Refused as refusal:
-        archives.fetch.account.refuse(refusal)
+        account.refuse(refusal)
         return
-    yield from (
-        one for one in listing.read_submissions(body, cik) if asked_for(settings, one.form, one.filed)
-    )
+    yield from listed_in(body, cik, index, settings, account)
     for url in listing.continuations(body, settings.since, settings.until):
         try:
-            older = listing.read_submissions(archives.get(url), cik)
+            older = archives.get(url, listing.is_continuation)
         except Refused as refusal:
-            archives.fetch.account.refuse(refusal)
+            account.refuse(refusal)
             continue
-        yield from (one for one in older if asked_for(settings, one.form, one.filed))
+        yield from listed_in(older, cik, url, settings, account)
+
+
+def refuse_row(account: Account, url: str, reason: str) -> None:
+    """Count a row of an index that cannot be read."""
+    account.refuse(Refused(url, reason))
+
+
+def listed_in(
+    body: bytes, cik: str, url: str, settings: EdgarSource, account: Account
+) -> Iterator[listing.Listed]:
+    """The filings of a stored index that the settings ask for; a row with an impossible date is a refusal."""
+    for one in listing.read_submissions(body, cik, partial(refuse_row, account, url)):
+        if asked_for(settings, one.form, one.filed):
+            yield one
 
 
 def filings_of_period(settings: EdgarSource, fetch: Fetch) -> Iterator[listing.Listed]:
@@ -152,7 +177,7 @@ def filings_of_period(settings: EdgarSource, fetch: Fetch) -> Iterator[listing.L
             folder = listing.daily_folder(first)
             try:
                 names = listing.daily_names(
-                    fetch(Request(f"{folder}index.json", check=listing.is_json)), since, until
+                    fetch(Request(f"{folder}index.json", check=listing.is_daily_listing)), since, until
                 )
             except Refused as refusal:
                 fetch.account.refuse(refusal)
@@ -164,7 +189,7 @@ def filings_of_period(settings: EdgarSource, fetch: Fetch) -> Iterator[listing.L
             except Refused as refusal:
                 fetch.account.refuse(refusal)
                 continue
-            for listed in listing.read_master_index(body):
+            for listed in listing.read_master_index(body, partial(refuse_row, fetch.account, index)):
                 if asked_for(settings, listed.form, listed.filed):
                     yield listed
 
@@ -191,6 +216,9 @@ def parse(settings: EdgarSource, raw: RawStore, report: SourceReport) -> Iterato
         answer = filings[accession]
         try:
             submission = read_submission(raw.body(answer))
+            if max(submission.filed, submission.public) > last_filing_day(answer.moment):
+                fetched = answer.moment.date()
+                raise ValueError(f"filed on {submission.filed}, after it was fetched on {fetched}")
         except ValueError as error:
             report.bad(answer.url, 0, str(error))
             continue
@@ -320,6 +348,7 @@ def figure_documents(
             acceptances_of(found[1], raw),
             [FormerName(*name) for name in former],
             tickers.get(found[1], []),
+            last_filing_day(answer.moment),
         )
         for write, source, counted in writers:
             yield from write(facts, source, counted)

@@ -14,6 +14,7 @@ down.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -26,6 +27,8 @@ EASTERN = ZoneInfo("America/New_York")
 OPENING, EVENING, CLOSING = time(6), time(17, 30), time(22)  # Eastern time
 LONGEST_CLOSURE = timedelta(days=5)  # from an evening to the next business day, long holidays included
 
+DAY = re.compile(r"\d{4}(\d{4}|-\d\d-\d\d)", re.ASCII)
+
 STAFF_NOTICES = ("EFFECT", "QUALIF")
 
 Clock = Literal["UTC", "Eastern"]
@@ -37,7 +40,12 @@ def day_of(digits: str) -> date:
     Raises:
         ValueError: it is not a date.
     """
-    return datetime.strptime(digits.replace("-", ""), "%Y%m%d").date()
+    if DAY.fullmatch(digits) is not None:
+        try:
+            return date.fromisoformat(digits)
+        except ValueError:
+            pass  # such as the 31st of February, told in the same words
+    raise ValueError(f"{digits!r} is not a date")
 
 
 def eastern(written: datetime) -> datetime:
@@ -58,6 +66,11 @@ def became_public(accepted: datetime | None, public: date) -> tuple[datetime, Da
     if sent and sent.time() >= EVENING and public - sent.date() <= LONGEST_CLOSURE:
         return in_utc(datetime.combine(public, OPENING), EASTERN), "minute"
     return in_utc(datetime.combine(public, END_OF_DAY), EASTERN), "day"
+
+
+def last_filing_day(retrieved_at: datetime) -> date:
+    """The last day that a filing fetched at a moment (UTC) can bear: the business day after its evening."""
+    return retrieved_at.date() + LONGEST_CLOSURE
 
 
 def clock_of(listed: Iterable[tuple[str, str]]) -> Clock:
