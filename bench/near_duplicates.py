@@ -12,8 +12,9 @@ signatures; one text first is not counted. Seconds are CPU seconds.
 **Planted.** Three variants of each text have words exchanged, any words, so that the Jaccard similarity of
 the word 5-grams to the text lies between 0.5 and 1; one more differs from it in one run of digits only. Truth
 is the exact similarity of all pairs of a text and its variants, and whether they say the same figures, which
-is read here anew: every word with a digit, and the scale or month beside it. An exchange may hit such a word
-("million", "March" beside a figure): then the pair differs in figures and must not be merged. A pair is due
+is read here anew: every word with a digit, every number in words, and the scale or month beside either. An
+exchange may hit such a word ("three", "March" beside a figure): then the pair differs in figures and must not
+be merged. A pair is due
 where the similarity is 0.8 and above and the figures are the same. Recall counts the pairs due, precision the
 pairs found, and `figures_merged` the pairs found that differ in a figure.
 
@@ -124,20 +125,28 @@ def throughput(peer: Path, data: Path, rounds: int, megabytes: float) -> dict:
     }
 
 
-SCALES = "hundred thousand million millions billion billions trillion trillions percent"
+NUMBERS = (
+    "zero two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety half dozen "
+    "second third fourth fifth sixth seventh eighth ninth tenth"
+)
+SCALES = "hundred thousand million billion trillion"
 MONTHS = "january february march april june july august september october november december"  # and May
-UNITS = {*SCALES.split(), *MONTHS.split()}
+SHORT_MONTHS = "jan feb mar apr jun jul aug sep sept oct nov dec"
+UNITS = {*SCALES.split(), *(f"{scale}s" for scale in SCALES.split()), "percent", "pct", "mn", "bn", "tn"}
+UNITS |= {*MONTHS.split(), *SHORT_MONTHS.split()}
 
 
 def figures(text: str) -> list[str]:
     """The figures that a text says, in its order, read without the code under test."""
+    numbers = set(NUMBERS.split())
     words = re.findall(r"[^\W_]+(?:[.,](?=\d)[^\W_]+)*", text)
-    numeric = [any(character.isdigit() for character in word) for word in words]
+    figure = [any(map(str.isdigit, word)) or word.lower() in numbers for word in words]
     said = []
     for place, word in enumerate(words):
-        beside = any(numeric[max(0, place - 1) : place + 2])
+        beside = any(figure[max(0, place - 1) : place + 2])
         unit = word.lower() in UNITS or word in ("May", "MAY")
-        if numeric[place] or (beside and unit):
+        if figure[place] or (beside and unit):
             said.append(word.lower().replace(",", ""))
     return said
 

@@ -23,7 +23,7 @@ from mintage.workspace import (
     write_atomic,
 )
 
-FORMAT = 3  # raise it when a stage's output changes for the same settings: every artifact is then made anew
+FORMAT = 4  # raise it when a stage's output changes for the same settings: every artifact is then made anew
 USES = ("ship", "local", "evaluate", "none")
 
 

@@ -1,6 +1,7 @@
 """Which documents repeat an earlier one, and which were replaced by a later vintage; both written as
 attributes.
- A document is an exact duplicate when an earlier document, by (available_at, doc_id) with undated ones last,
+
+A document is an exact duplicate when an earlier document, by (available_at, doc_id) with undated ones last,
 has the same text up to white space, passes the same licence gate, and had not been replaced when this one
 came out. Every word of that looks back in time only, so a view at T does not depend on anything that came
 after T. Texts that differ in a figure, or in the case of a letter, are different texts.

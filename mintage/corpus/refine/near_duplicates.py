@@ -1,10 +1,10 @@
 """Which texts are near duplicates of an earlier one; written as the attribute `near_duplicate`.
 
 Two texts are near duplicates when the Jaccard similarity of their word 5-grams reaches the threshold and they
-say the same figures. Locality-sensitive hashing finds the candidates: texts that agree in a whole band of
-their signatures share a bucket. Each text of a bucket is compared with the first texts of it and with those
-just before it, so a bucket of any size costs a bounded number of comparisons, and what came later changes
-nothing. The comparison itself is exact.
+say the same figures in the same order. Locality-sensitive hashing finds the candidates: texts that agree in a
+whole band of their signatures share a bucket. Each text of a bucket is compared with the first texts of it
+and with those just before it, so a bucket of any size costs a bounded number of comparisons, and what came
+later changes nothing. The comparison itself is exact.
 
 The attribute is about texts alone. Which documents stay, given dates, licences and vintages, is decided in
 `kept.py`. Signatures and sets lie in files; memory does not grow with the corpus.
@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from mintage.corpus.refine.duplicates import FETCH_ROWS, create_view, write_keys
-from mintage.corpus.refine.figures import Figures, figures_of, same_figures
+from mintage.corpus.refine.figures import figures_of
 from mintage.corpus.refine.settings import NearDuplicateSettings
 from mintage.corpus.refine.signatures import band_keys, gram_set, jaccard, signatures
 from mintage.corpus.refine.words import words_of
@@ -198,18 +198,18 @@ def write_sets(connection: duckdb.DuckDBPyConnection, directory: Path, scratch: 
             for number, text in zip(numbers, texts, strict=True):
                 words = words_of([text])
                 grams, figures = gram_set(words, 0), figures_of(words)
-                records[number] = (start, len(grams), len(figures.sequence))
-                for part in (grams, figures.sequence, figures.in_context):
+                records[number] = (start, len(grams), len(figures))
+                for part in (grams, figures):
                     start += file.write(part.astype("<u8").tobytes())
     records.flush()
 
 
-def read_set(file: BinaryIO, record: np.void) -> tuple[np.ndarray, Figures]:
+def read_set(file: BinaryIO, record: np.void) -> tuple[np.ndarray, np.ndarray]:
     """The 5-grams and the figures of a candidate."""
     file.seek(record["start"])
     grams, figures = int(record["grams"]), int(record["figures"])
-    data = np.frombuffer(file.read(8 * (grams + 2 * figures)), "<u8")
-    return data[:grams], Figures(data[grams : grams + figures], data[grams + figures :])
+    data = np.frombuffer(file.read(8 * (grams + figures)), "<u8")
+    return data[:grams], data[grams:]
 
 
 def compare(connection: duckdb.DuckDBPyConnection, scratch: Path, threshold: float) -> tuple[int, int]:
@@ -228,7 +228,7 @@ def compare(connection: duckdb.DuckDBPyConnection, scratch: Path, threshold: flo
     )
     records = np.memmap(scratch / "records.bin", RECORD, "r")
     pairs = differing = 0
-    text, grams, figures = -1, np.empty(0, np.uint64), Figures(np.empty(0), np.empty(0))
+    text, grams, figures = -1, np.empty(0, np.uint64), np.empty(0, np.uint64)
     with (
         (scratch / "sets.bin").open("rb") as file,
         parquet_writer(scratch / "twins.parquet", TWIN_SCHEMA) as writer,
@@ -247,7 +247,7 @@ def compare(connection: duckdb.DuckDBPyConnection, scratch: Path, threshold: flo
                 similarity = jaccard(grams, twin_grams)
                 if similarity < threshold:
                     continue
-                if same_figures(figures, twin_figures):
+                if np.array_equal(figures, twin_figures):
                     found.append({"text": text, "twin": row["twin"], "jaccard": similarity})
                 else:
                     differing += 1

@@ -108,13 +108,16 @@ def words_of(texts: Sequence[str]) -> Words:
 
 def part_at_typography(data: np.ndarray, kinds: np.ndarray) -> None:
     """Mark as between words what UTF-8 begins with E2 (U+2000 to U+2FFF: quotes, dashes, the minus sign,
-    currencies, boxes) or C2 (no-break space, pound and section signs)."""
+    currencies, boxes) or C2 (no-break space, pound and section signs), but for fractions (¼, ⅛), which are
+    digits."""
     high = np.flatnonzero(data >= 0xC2)
     long, short = high[data[high] == 0xE2], high[data[high] == 0xC2]
+    eighths = (data[long + 1] == 0x85) & (data[long + 2] >= 0x90) & (data[long + 2] <= 0x9E)
+    quarters = (data[short + 1] >= 0xBC) & (data[short + 1] <= 0xBE)
     for offset in range(3):
-        kinds[long + offset] = 0
+        kinds[long + offset] = eighths * DIGIT
     for offset in range(2):
-        kinds[short + offset] = 0
+        kinds[short + offset] = quarters * DIGIT
 
 
 def grouping_commas(data: np.ndarray, kinds: np.ndarray, inside: np.ndarray) -> np.ndarray:

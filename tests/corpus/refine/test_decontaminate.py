@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mintage.corpus import store
-from mintage.corpus.document import Document
+from mintage.corpus.document import Document, chat_text
+from mintage.corpus.refine import decontaminate as decontaminate_module
 from mintage.corpus.refine.benchmarks import Item, Table, read_items
 from mintage.corpus.refine.decontaminate import (
     DECONTAMINATION,
@@ -128,6 +129,78 @@ def test_a_table_with_other_figures_is_another_table():
 def test_figures_are_recognised_however_they_are_written():
     plain = "Sales USD 1452.40 then 1146.2; -1036.90 and 912.25"
     assert [match["kind"] for match in find(small_index(), [plain])[0]] == ["table"]
+
+
+def test_a_figure_that_is_repeated_at_once_counts_once():
+    said = "Sales 1,452.4 (1,452.4) then 1,146.2 (1,146.2); 1,036.9 (1,036.9), 912.25 (912.25)"
+    (match,) = find(small_index(), [said])[0]
+    assert (match["kind"], match["share"]) == ("table", 1)
+
+
+@pytest.mark.parametrize(
+    "row", [("149", "108", "115"), ("2019", "2018", "2017", "2016"), ("12", "15", "8", "77")]
+)
+def test_small_figures_and_years_in_a_row_are_nobodys_item(row):
+    item = Item("tatqa", "1", tables=(tuple((cell, cell) for cell in ("", *row)), (("", *row), ("x", *row))))
+    index = build_index([item], DecontaminateSettings("."))
+    assert find(index, [f"There were {' and '.join(row)} of them."]) == [[]]
+
+
+def test_a_short_sentence_counts_only_where_it_stands_alone():
+    index = build_index(
+        [Item("headlines", "1", sentences=("gold prices fall in Asia",))], DecontaminateSettings(".")
+    )
+    assert find(index, ["Markets. Gold prices fall in Asia; more soon"])[0]
+    assert find(index, ["He said gold prices fall in Asia.", "Gold prices fall in Asia and Europe"]) == [
+        [],
+        [],
+    ]
+
+
+def test_a_passage_is_counted_in_different_grams_of_one_text():
+    words = [f"w{number}" for number in range(14)]
+    index = build_index(
+        [Item("tatqa", "1", passages=(" ".join(words) + " 12,345",))], DecontaminateSettings(".")
+    )
+    first = " ".join(words[:13])
+    assert find(index, [first, " ".join([first] * 5)]) == [[], []]  # one of three, and half means two
+    assert find(index, [" ".join(words)])[0]
+    assert find(index, [" ".join(words[:7]), " ".join(words[7:])]) == [[], []]
+
+
+def test_chats_and_documents_of_many_batches_are_matched_each_for_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(decontaminate_module, "BATCH_CHARACTERS", 40)
+    sentence = "the profit of the quarter rose\nto 12 million euros in all"
+    said = chat_text([{"role": "user", "content": "Go on."}, {"role": "assistant", "content": sentence}])
+    texts = [
+        "Nothing here.",
+        said,
+        "Nothing there.",
+        sentence,
+        "Nothing at all that would be of any use to anyone.",
+    ]
+    documents = [
+        Document.make(
+            source="s",
+            native_id=str(number),
+            text=text,
+            kind="chat" if text == said else "text",
+            licence="l",
+            use="ship",
+        )
+        for number, text in enumerate(texts)
+    ]
+    store.write_documents(tmp_path / "corpus", documents)
+    (tmp_path / "phrasebank").mkdir()
+    (tmp_path / "phrasebank" / "Sentences_50.txt").write_text(" ".join(sentence.split()) + "@positive\n")
+    decontaminate(tmp_path / "corpus", DecontaminateSettings(str(tmp_path), sets=("phrasebank",)))
+    rows = [
+        row
+        for batch in store.read_attribute(tmp_path / "corpus", DECONTAMINATION)
+        for row in batch.to_pylist()
+    ]
+    names = {document.doc_id: document.native_id for document in documents}
+    assert [names[row["doc_id"]] for row in rows if row["matches"]] == ["1", "3"]
 
 
 def test_headings_and_legal_phrases_of_every_report_are_nobodys_item():

@@ -158,12 +158,24 @@ def decisions(directory: Path) -> dict[str, dict]:
 def test_what_is_left_out_says_why_and_for_whom(tmp_path):
     first, near, short = make(1, TEXTS[0]), make(2, TEXTS[1], 1), make(4, TEXTS[4], 2)
     again = make(3, TEXTS[0] + "  ", 3)
-    made = decisions(write(tmp_path, [again, short, near, first]))
+    local = make(5, TEXTS[0], 4, "local")
+    made = decisions(write(tmp_path, [again, local, short, near, first]))
     assert {native_id: (row["reason"], row["duplicate_of"]) for native_id, row in made.items()} == {
         "2": ("nearly the same text", first.doc_id),
         "3": ("same text", first.doc_id),
         "4": ("filter long", None),
+        "5": ("same text", first.doc_id),
     }
+    assert {native_id: row["dropped_at"] for native_id, row in made.items()} == {
+        **{native_id: list(USES) for native_id in "234"},
+        "5": list(USES[1:]),
+    }
+
+
+def test_a_text_that_comes_as_its_twin_is_replaced_stays(tmp_path):
+    first, other = make(1, TEXTS[0], 0), make(3, TEXTS[3], 2, supersedes=make(1, TEXTS[0]).doc_id)
+    again = make(5, TEXTS[0], 2)
+    assert decisions(write(tmp_path, [first, other, again])) == {}
 
 
 def test_a_chain_of_small_changes_does_not_lose_its_end(tmp_path):

@@ -34,6 +34,9 @@ def test_repetition_is_measured_in_lines_paragraphs_and_grams():
     assert repeated["duplicate_10_gram_share"] == pytest.approx(0.75)
     once = quality(PROSE)
     assert once["duplicate_line_share"] == once["duplicate_5_gram_share"] == 0
+    assert quality(f"{PROSE}\n{PROSE}")["duplicate_10_gram_share"] == pytest.approx(0.5)
+    assert quality("aa\nbb\n\naa\ncc")["duplicate_paragraph_character_share"] == 0
+    assert quality("a a a")["top_2_gram_share"] == 1
     top = quality("to be or not to be")
     assert top["top_2_gram_share"] == pytest.approx(8 / 13)
     assert top["top_3_gram_share"] == 0
@@ -48,7 +51,27 @@ def test_tables_bullets_and_boilerplate_are_told_from_prose():
     assert quality(f"{PROSE} {legal} {PROSE}")["boilerplate_share"] == pytest.approx(
         len(legal) / (2 * len(PROSE) + len(legal)), abs=0.02
     )
+    disclaimer = "Forward-looking statements: actual results may differ."
+    assert quality(disclaimer)["boilerplate_share"] == pytest.approx(1, abs=0.02)
     assert quality("• one\n• two\nthree…")["bullet_line_share"] == pytest.approx(2 / 3)
+    assert quality("one…\ntwo...\nthree")["ellipsis_line_share"] == pytest.approx(2 / 3)
+    assert quality("# one two… three")["symbol_word_share"] == pytest.approx(2 / 3)
+    assert quality("the Bank of England")["stop_word_share"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "row"),
+    [
+        ("Sales\tnet\tgross", True),
+        ("Sales 12 13", True),
+        ("12", True),
+        ("Sales were 12", False),
+        ("Rates rose in the course of the year from 2 to 5", False),
+        ("Sales 12 13 rose", False),
+    ],
+)
+def test_a_row_of_a_table_has_cells_or_figures_behind_a_short_label(line, row):
+    assert quality(line)["table_share"] == row
 
 
 @pytest.mark.parametrize(
