@@ -117,7 +117,8 @@ def mix(recipe: RecipeArgument, corpus: CorpusOption = None, workspace: Workspac
     if settings is None:
         raise MintageError(f"{recipe}: corpus.refine.mix: missing; it names the parts and their weights")
     place, card = chosen(workspace, corpus or loaded.name)
-    said, rows = refining.parts_of_mix(place.path("corpora", card.name), settings, card.settings["use"])
+    directory = place.path("corpora", card.name)
+    said, rows = refining.parts_of_mix(directory, settings, loaded.cutoff, card.settings["use"])
     show(said, rows)
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +111,10 @@ def personal_data(corpus: Path, settings: ScrubSettings) -> Rows:
     ]
 
 
-def parts_of_mix(corpus: Path, settings: MixSettings, use: Use) -> tuple[str, Rows]:
-    """The largest mix that the corpus allows, and its parts."""
+def parts_of_mix(corpus: Path, settings: MixSettings, as_of: datetime | None, use: Use) -> tuple[str, Rows]:
+    """The largest mix that the corpus allows as of a moment, and its parts."""
     with scratch_copy(corpus) as copy:
-        report = mix.mix(copy, settings, None, use)
+        report = mix.mix(copy, settings, as_of, use)
     said = (
         f"the largest mix has {report.characters:,} characters, limited by {report.limited_by}; "
         f"{report.outside:,} documents belong to no component"

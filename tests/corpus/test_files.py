@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mintage.corpus.document import Document, chat_messages
+from mintage.corpus.extract.mojibake import mended
 from mintage.corpus.sources import rows
 from mintage.corpus.sources.dates import DateField
 from mintage.corpus.sources.files import Fields, FilesSource, read
@@ -100,15 +101,22 @@ cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
     st.lists(cells.filter(lambda text: text.strip()), min_size=1, max_size=5),
     st.sampled_from(["jsonl", "csv", "parquet"]),
 )
-def test_any_text_comes_through_changed_only_in_line_breaks_and_nuls(tmp_path_factory, texts, suffix):
+def test_any_text_comes_through_but_for_line_breaks_nuls_and_mojibake(tmp_path_factory, texts, suffix):
     assume(suffix != "csv" or "\0" not in "".join(texts))  # a file with a raw NUL is refused as binary
     path = tmp_path_factory.mktemp("any") / f"data.{suffix}"
     path.write_bytes(WRITERS[suffix]([{"body": text, "id": str(index)} for index, text in enumerate(texts)]))
     documents, _ = collect(
         FilesSource("mine", str(path), "CC0-1.0", fields=Fields(text="body", native_id="id"))
     )
-    expected = [text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n") for text in texts]
+    expected = [mended(text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")) for text in texts]
     assert [document.text for document in documents] == [text for text in expected if text.strip()]
+
+
+def test_text_that_was_read_in_the_wrong_encoding_is_mended(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps({"text": "the bankâ€™s rate"}) + "\n", encoding="utf-8")
+    documents, _ = collect(FilesSource("mine", str(path), "CC0-1.0"))
+    assert documents[0].text == "the bank’s rate"
 
 
 def test_members_of_a_gzip_file_are_read_one_after_the_other(tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from mintage.corpus.document import CHAT, ROLES, USES, DatePrecision, Document, chat_text
+from mintage.corpus.extract.mojibake import mended
 from mintage.corpus.sources.dates import DateField, day, moment
 from mintage.corpus.sources.report import RawFile, SourceReport
 from mintage.corpus.sources.rows import TEXT_SUFFIXES, BadRow, Row, kind_of, read_rows
@@ -248,8 +249,9 @@ def availability(rules: tuple[DateField, ...], row: dict[str, Any]) -> tuple[dat
 
 
 def clean(text: str) -> str:
-    """The text without NUL characters, its line breaks as LF."""
-    return text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n")
+    """The text without NUL characters, its line breaks as LF, and as it was meant where it was read in the
+    wrong encoding."""
+    return mended(text.replace("\0", "").replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def text_of(row: dict[str, Any], name: str) -> str:
