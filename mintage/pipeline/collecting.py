@@ -15,7 +15,10 @@ from mintage.corpus.collect.raw import RawStore
 from mintage.corpus.collect.transport import Live, Replay, Transport
 from mintage.corpus.settings import Source, is_collected, rates, source_module
 from mintage.errors import MintageError
-from mintage.workspace import Workspace
+from mintage.workspace import Workspace, explain_full_disk, write_atomic
+
+REFUSALS = "refusals.txt"
+EXAMPLES = 5  # of refusals on the screen
 
 console = Console(highlight=False)
 
@@ -59,14 +62,25 @@ def collect_source(source: Source, workspace: Workspace, replay: Replay | None) 
     console.print(
         f"[bold]{source.name}[/bold]  {told(account)}  [dim]({time.monotonic() - start:.1f} s)[/dim]"
     )
-    for refusal in account.refusals:
-        console.print(f"  refused {refusal}", soft_wrap=True, markup=False)
-    if account.refused > len(account.refusals):
-        console.print(f"  and {account.refused - len(account.refusals):,} more refusals")
+    tell_refusals(account, raw.directory / REFUSALS)
     if not raw.answers:
         why = account.refusals[0] if account.refusals else "the source names nothing to fetch"
         raise MintageError(f"{source.name}: nothing was collected: {why}")
     return account
+
+
+def tell_refusals(account: Account, path: Path) -> None:
+    """Print the first refusals, and write all of them to a file, which is of the last collection only."""
+    path.unlink(missing_ok=True)
+    if account.refusals:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with explain_full_disk(path):
+            write_atomic(path, "".join(f"{refusal}\n" for refusal in account.refusals).encode())
+    for refusal in account.refusals[:EXAMPLES]:
+        console.print(f"  refused {refusal}", soft_wrap=True, markup=False)
+    if account.refused > EXAMPLES:
+        more = account.refused - EXAMPLES
+        console.print(f"  and {more:,} more; all of them are in {path}", soft_wrap=True, markup=False)
 
 
 def told(account: Account) -> str:

@@ -67,6 +67,21 @@ def test_a_source_that_gives_nothing_is_an_error_with_its_reason(tmp_path: Path,
         collecting.run(sources, Workspace(tmp_path / "workspace"), [recordings])
 
 
+def test_every_refusal_is_on_record_and_the_record_is_of_the_last_collection(
+    tmp_path: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    urls = [URL, *(f"https://guides.example/{number}.html" for number in range(7))]
+    listed = [f"{{url: '{url}', title: Bonds, licence: CC0-1.0, use: ship}}" for url in urls]
+    sources, _ = recipes.sources("education", ["name=guides", f"pages=[{', '.join(listed)}]"])
+    workspace = Workspace(tmp_path / "workspace")
+    collecting.run(sources, workspace, [recordings])
+    record = workspace.raw("guides") / "refusals.txt"
+    assert f"and 2 more; all of them are in {record}" in capsys.readouterr().out
+    assert [line.split(": ")[0] for line in record.read_text().splitlines()] == urls[1:]
+    collecting.run(recipes.sources("education", SETTINGS)[0], workspace, [recordings])
+    assert not record.exists()
+
+
 def test_a_wrong_key_of_a_source_names_the_nearest() -> None:
     with pytest.raises(MintageError, match=r"education\.pagez: unknown key, did you mean pages\?"):
         recipes.sources("education", ["pagez=[]"])

@@ -10,8 +10,6 @@ from typing import Any, Protocol
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Refused, Request, Response, Transport
 
-EXAMPLES = 5
-
 
 @dataclass
 class Account:
@@ -20,14 +18,16 @@ class Account:
     fetched: int = 0
     unchanged: int = 0
     bytes: int = 0
-    refused: int = 0
     refusals: list[str] = field(default_factory=list)
 
+    @property
+    def refused(self) -> int:
+        """How many addresses gave nothing."""
+        return len(self.refusals)
+
     def refuse(self, refusal: Refused) -> None:
-        """Count an address that gave nothing; the first ones are kept as examples."""
-        self.refused += 1
-        if len(self.refusals) < EXAMPLES:
-            self.refusals.append(str(refusal))
+        """Note an address that gave nothing, and why."""
+        self.refusals.append(str(refusal))
 
 
 class Fetch:

@@ -1,7 +1,7 @@
 """The raw store of a source: every answer as it came, stored before anything is made of it.
 
     objects/ab/abcdef….zst   a body under its SHA-256, compressed
-    answers.jsonl            one line an answer: url, sha256, bytes, retrieved_at, validators, note
+    answers.jsonl            one line an answer: url, sha256, bytes, retrieved_at, headers, note
 
 The body is on the disk before its line is written, and a line that was cut off is dropped when the store is
 opened: whatever kills the collector, every line that is there can be read.
@@ -25,25 +25,49 @@ from mintage.errors import MintageError
 from mintage.workspace import explain_full_disk, sync, write_atomic
 
 JOURNAL = "answers.jsonl"
+FORMERLY_KEPT = ("content-type", "etag", "last-modified")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A stored answer. `retrieved_at` is an ISO time in UTC; `note` is the request's."""
+    """A stored answer. `retrieved_at` is an ISO time in UTC; `headers` are those of the host, with names in
+    small letters and without cookies; `note` is the request's."""
 
     url: str
     sha256: str
     bytes: int
     retrieved_at: str
-    content_type: str | None
-    etag: str | None
-    last_modified: str | None
+    headers: Mapping[str, str]
     note: Mapping[str, Any]
+
+    @property
+    def content_type(self) -> str | None:
+        """What the host says that the body is."""
+        return self.headers.get("content-type")
+
+    @property
+    def etag(self) -> str | None:
+        """The host's name for this content, for a conditional request."""
+        return self.headers.get("etag")
+
+    @property
+    def last_modified(self) -> str | None:
+        """When the content changed last, as the host writes it."""
+        return self.headers.get("last-modified")
 
     @property
     def moment(self) -> datetime:
         """`retrieved_at` as a time."""
         return datetime.fromisoformat(self.retrieved_at)
+
+
+def read_answer(line: bytes) -> Answer:
+    """The answer of a line of the journal."""
+    record = json.loads(line)
+    if "headers" not in record:  # stores made before all headers were kept
+        named = {name: record.pop(name.replace("-", "_")) for name in FORMERLY_KEPT}
+        record["headers"] = {name: value for name, value in named.items() if value is not None}
+    return Answer(**record)
 
 
 class RawStore:
@@ -60,7 +84,7 @@ class RawStore:
             if whole != data:
                 write_atomic(journal, whole)
             for line in whole.splitlines():
-                self._note(Answer(**json.loads(line)))
+                self._note(read_answer(line))
 
     def _note(self, answer: Answer) -> None:
         self.answers.append(answer)
@@ -76,15 +100,12 @@ class RawStore:
         newest = self.newest.get(response.url)
         if newest is not None and newest.sha256 == sha256 and newest.note == note:
             return newest
-        headers = response.headers
         answer = Answer(
             url=response.url,
             sha256=sha256,
             bytes=len(response.body),
             retrieved_at=response.retrieved_at.isoformat(),
-            content_type=headers.get("content-type"),
-            etag=headers.get("etag"),
-            last_modified=headers.get("last-modified"),
+            headers={name: value for name, value in response.headers.items() if name != "set-cookie"},
             note=dict(note),
         )
         with explain_full_disk(self.directory):

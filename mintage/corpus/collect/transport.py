@@ -27,7 +27,7 @@ REQUESTS_PER_SECOND = 2.0  # to a host without a rate of its own
 ATTEMPTS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 120.0  # seconds
 TIMEOUT = 60.0  # seconds without a byte
-DENIALS = 10  # of a host in a row (HTTP 403); a host that blocks a program blocks it longer if it goes on
+FAILURES = 10  # of a host in a row: HTTP 403, or every attempt; it blocks a program that goes on for longer
 RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -151,7 +151,8 @@ class Live:
         )
         self.buckets = {host: TokenBucket(rate, sleep) for host, rate in (rates or {}).items()}
         self.sleep = sleep
-        self.denials: dict[str, int] = {}
+        self.failures: dict[str, int] = {}
+        self.closed: dict[str, float] = {}
 
     def get(self, request: Request, headers: Mapping[str, str]) -> Response:
         """Fetch; a busy or broken host is asked again after a pause."""
@@ -217,12 +218,11 @@ class Live:
         the host is busy or the connection breaks. `headers` are made anew for each attempt.
 
         Raises:
-            Refused: every attempt failed, the host asks for a long pause, or it has denied everything lately.
+            Refused: every attempt failed, or the host is not asked any more: it wants a long pause, or gave
+                nothing lately.
         """
         host = urlsplit(request.url).hostname or ""
-        if self.denials.get(host, 0) >= DENIALS:
-            reason = f"not asked, since {host} denied the last {DENIALS} requests (HTTP 403)"
-            raise Refused(request.url, f"{reason}; collect again later, it goes on where it stopped")
+        self.leave_alone(host, request.url)
         bucket = self.bucket(host)
         url = self.parse(request.url)
         if request.parameters:
@@ -233,7 +233,7 @@ class Live:
                 with self.client.stream("GET", url, headers={**request.headers, **headers()}) as answer:
                     if answer.status_code not in RETRIED:
                         denied = answer.status_code == 403
-                        self.denials[host] = self.denials.get(host, 0) + 1 if denied else 0
+                        self.failures[host] = self.failures.get(host, 0) + 1 if denied else 0
                         body = receive(answer) if answer.status_code in (200, 206) else b""
                         return answer.status_code, dict(answer.headers), body
             except self.errors as error:
@@ -242,11 +242,22 @@ class Live:
                 reason = f"HTTP {answer.status_code}"
                 asked = retry_after(answer.headers.get("retry-after"))
             if asked is not None and asked > LONGEST_PAUSE:
+                self.closed[host] = time.monotonic() + asked
                 raise Refused(request.url, f"{reason}; the host asks to wait {asked:,.0f} seconds")
             if attempt < ATTEMPTS:
                 pause = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) * random.uniform(0.5, 1.5)
                 self.sleep(pause if asked is None else asked + random.uniform(0, 1))
+        self.failures[host] = self.failures.get(host, 0) + 1
         raise Refused(request.url, f"{reason}, {ATTEMPTS} times")
+
+    def leave_alone(self, host: str, url: str) -> None:
+        """Raise Refused for a host that wants a long pause, or that answered none of the last requests."""
+        again = "collect again later, it goes on where it stopped"
+        pause = self.closed.get(host, 0.0) - time.monotonic()
+        if pause > 0:
+            raise Refused(url, f"not asked, since {host} wants {pause:,.0f} seconds of silence; {again}")
+        if self.failures.get(host, 0) >= FAILURES:
+            raise Refused(url, f"not asked, since {host} refused the last {FAILURES} requests; {again}")
 
 
 def continues(headers: Mapping[str, str], size: int) -> bool:

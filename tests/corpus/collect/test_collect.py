@@ -55,15 +55,28 @@ def contents(raw: RawStore) -> dict[str, bytes]:
 
 
 def test_what_was_fetched_is_there_again_with_its_note_and_headers(tmp_path: Path) -> None:
-    world = World(pages(3), {"etag": '"1"', "content-type": "text/plain", "last-modified": "yesterday"})
+    headers = {"etag": '"1"', "content-type": "text/plain", "last-modified": "yesterday", "server": "a"}
+    world = World(pages(3), headers | {"set-cookie": "session=secret"})
     account = collect(every, list(world.pages), RawStore(tmp_path), world)
     assert account == Account(fetched=3, bytes=sum(len(body) for body in world.pages.values()))
     raw = RawStore(tmp_path)
     assert contents(raw) == world.pages
     answer = raw.newest[f"{HOST}/2"]
     assert (answer.etag, answer.last_modified, answer.content_type) == ('"1"', "yesterday", "text/plain")
+    assert answer.headers == headers  # all of them but what is a secret of this session
     assert answer.note == {"page": "2"}
     assert answer.moment == NOW
+
+
+def test_a_store_made_before_all_headers_were_kept_is_read_as_it_is(tmp_path: Path) -> None:
+    world = World(pages(1), {"etag": '"1"'})
+    collect(every, list(world.pages), RawStore(tmp_path), world)
+    record = json.loads((tmp_path / JOURNAL).read_text())
+    del record["headers"]
+    record |= {"content_type": None, "etag": '"1"', "last_modified": None}
+    (tmp_path / JOURNAL).write_text(json.dumps(record) + "\n")
+    assert contents(RawStore(tmp_path)) == world.pages
+    assert RawStore(tmp_path).answers[0].headers == {"etag": '"1"'}
 
 
 def test_a_journal_cut_at_any_byte_loses_nothing_and_repeats_nothing(

@@ -108,15 +108,15 @@ def test_a_host_that_denies_everything_is_not_asked_for_ever(clock: Clock) -> No
         return httpx.Response(403 if request.url.path.startswith("/denied") else 404)
 
     one = live(clock, answer)
-    for number in range(transport.DENIALS - 1):
+    for number in range(transport.FAILURES - 1):
         with pytest.raises(Refused):
             one.get(Request(f"https://www.example.org/denied/{number}"), {})
     with pytest.raises(Refused, match="404"):  # another answer in between: it does not deny everything
         one.get(Request("https://www.example.org/missing"), {})
-    for number in range(3 * transport.DENIALS):
-        with pytest.raises(Refused, match="HTTP 403"):
+    for number in range(3 * transport.FAILURES):
+        with pytest.raises(Refused, match="HTTP 403" if number < transport.FAILURES else "not asked, since"):
             one.get(Request(f"https://www.example.org/denied/{number}"), {})
-    assert len(asked) == 2 * transport.DENIALS
+    assert len(asked) == 2 * transport.FAILURES
     with pytest.raises(Refused, match="HTTP 403: the host refuses"):
         one.get(Request("https://data.example.org/denied"), {})  # other hosts are still asked
 
@@ -150,9 +150,29 @@ def test_a_429_without_a_time_is_asked_again_after_growing_pauses_and_then_refus
 
 
 def test_a_host_that_asks_for_a_long_pause_is_left_alone(clock: Clock) -> None:
+    long = httpx.Response(429, headers={"Retry-After": "3600"})
+    one = live(clock, in_turn(long, httpx.Response(200, content=b"text")))
     with pytest.raises(Refused, match="asks to wait 3,600 seconds"):
-        live(clock, in_turn(httpx.Response(429, headers={"Retry-After": "3600"}))).get(Request(URL), {})
+        one.get(Request(URL), {})
+    with pytest.raises(Refused, match=r"not asked, since www\.example\.org wants 3,600 seconds"):
+        one.get(Request(f"{URL}/2"), {})
     assert clock.pauses == []
+    clock.now += 3600
+    assert one.get(Request(f"{URL}/2"), {}).body == b"text"
+
+
+def test_a_host_that_is_down_is_not_waited_for_at_every_address(clock: Clock) -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        raise httpx.ConnectError("no route to host")
+
+    one = live(clock, answer)
+    for number in range(3 * transport.FAILURES):
+        with pytest.raises(Refused, match="no route" if number < transport.FAILURES else "not asked, since"):
+            one.get(Request(f"{URL}/{number}"), {})
+    assert len(asked) == ATTEMPTS * transport.FAILURES
 
 
 def test_an_unreadable_retry_after_counts_as_none(clock: Clock) -> None:

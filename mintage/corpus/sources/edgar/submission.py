@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from mintage.corpus.sources.edgar.listing import page_title
 from mintage.corpus.sources.edgar.times import day_of, eastern
 
 END = re.compile(rb"</(?:SEC|IMS)-DOCUMENT>")
@@ -84,7 +85,7 @@ def whole(body: bytes) -> None:
         ValueError: it is an error page, or was cut off.
     """
     if re.search(rb"<(?:SEC|IMS)-DOCUMENT>", body[:4_000]) is None:
-        raise ValueError(f"not a submission: it begins with {body[:60]!r}")
+        raise ValueError(f"{page_title(body)} in place of a submission")
     if END.search(body[-400:]) is None:
         raise ValueError("a submission without its end (</SEC-DOCUMENT>)")
 

@@ -16,7 +16,7 @@ from mintage.corpus.extract.series_questions import Value
 from mintage.corpus.sources.macro import series
 from mintage.corpus.sources.macro.answers import file_name
 from mintage.corpus.sources.macro.periods import PER_YEAR, Period, part_of_year
-from mintage.corpus.sources.macro.series import Reading, differs, row
+from mintage.corpus.sources.macro.series import Reading, differs, row, settled
 from mintage.corpus.sources.macro.text import Row, page_text
 
 DAYS_BACK = 9  # readings of a daily or weekly series between which a change is asked for
@@ -34,7 +34,7 @@ class Known:
 
     def take(self, readings: Iterable[Reading]) -> list[Reading]:
         """Add readings of one moment; those that say something new."""
-        changed = [reading for reading in readings if differs(reading, self.newest.get(reading.period))]
+        changed = [one for one in settled(readings) if differs(one, self.newest.get(one.period))]
         for reading in changed:
             period = reading.period
             self.newest[period] = reading

@@ -118,7 +118,7 @@ def page_documents(
     first: dict[Period, Reading] = {}
     vintage, previous = 0, None
     for moment, together in groupby(readings, key=lambda reading: reading.release.moment):
-        changed = [reading for reading in together if differs(reading, state.get(reading.period))]
+        changed = [one for one in settled(together) if differs(one, state.get(one.period))]
         for reading in changed:
             state[reading.period] = reading
             if reading.value is not None:
@@ -149,6 +149,12 @@ def page_documents(
         )
         yield document
         vintage, previous = vintage + 1, document.doc_id
+
+
+def settled(together: Iterable[Reading]) -> Iterable[Reading]:
+    """Of readings of one moment, the last one of each period: what a provider takes back at once was never
+    known."""
+    return {reading.period: reading for reading in together}.values()
 
 
 def differs(reading: Reading, known: Reading | None) -> bool:

@@ -137,7 +137,7 @@ def test_an_old_header_of_another_name_is_read() -> None:
     ],
 )
 def test_a_page_that_is_no_submission_is_refused(page: bytes) -> None:
-    with pytest.raises(ValueError, match="not a submission"):
+    with pytest.raises(ValueError, match="in place of a submission"):
         whole(page)
 
 

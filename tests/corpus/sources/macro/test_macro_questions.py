@@ -89,6 +89,16 @@ def test_a_year_is_twelve_months_back_and_revisions_say_what_was_known_first() -
     assert not any(kind == "change" and day < last for kind, day in by_kind)
 
 
+@pytest.mark.parametrize("last", [None, Decimal(100), Decimal(200)])
+def test_of_two_values_of_one_moment_the_last_one_holds(last: Decimal | None) -> None:
+    month = part_of_year(2020, 1, "monthly")
+    history = [(month, Decimal(100), 0), (month, Decimal(150), 1), (month, last, 1)]
+    made = list(documents([reading(INDEX, *one) for one in history], "s", "CC0-1.0", "ship", questions=True))
+    pages = [document.text for document in made if document.source == "s"]
+    assert len(pages) == (1 if last == 100 else 2 if last else 1)
+    assert not any("150" in document.text for document in made)
+
+
 def test_days_are_compared_over_the_last_readings() -> None:
     days = [single_day(date(2020, 1, 1) + timedelta(days=number)) for number in range(20)]
     daily = Series("test", "X3", "A provider", "A price", "USD", "daily")

@@ -34,7 +34,7 @@ MONTHS = st.integers(0, 35).map(lambda number: part_of_year(2020 + number // 12,
 
 def answer(day: int) -> Answer:
     moment = datetime(2023, 1, 1, tzinfo=UTC) + timedelta(days=day)
-    return Answer("https://host/x", "0" * 64, 1, moment.isoformat(), None, None, None, {})
+    return Answer("https://host/x", "0" * 64, 1, moment.isoformat(), {}, {})
 
 
 def reading(period: Period, value: Decimal | None, day: int) -> Reading:
