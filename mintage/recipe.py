@@ -362,7 +362,10 @@ def explain(problem: dict[str, Any], place: str, settings: type) -> str:
         return f"{where}: unknown key, {mend}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{where}: missing; a value is required"
-    return f"{where}: {problem['msg'].removeprefix('Value error, ')} (got {problem['input']!r})"[:400]
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "value_error" and isinstance(problem["input"], dict):
+        return f"{where}: {message}"  # settings that do not go together; the message names them
+    return f"{where}: {message} (got {problem['input']!r})"[:400]
 
 
 def unwrap(hint: Any) -> Any:

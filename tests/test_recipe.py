@@ -47,8 +47,11 @@ def test_wrong_value_names_its_place(tiny_recipe: Path, override: str, place: st
 
 
 def test_a_context_beyond_the_models_positions_is_refused_before_any_work(tiny_recipe: Path) -> None:
-    with pytest.raises(MintageError, match=r"pretrain\.plan\.phases\.0\.context: .* longer than the model's"):
+    with pytest.raises(
+        MintageError, match=r"pretrain\.plan\.phases\.0\.context: .* longer than the model's"
+    ) as error:
         recipe.load(tiny_recipe, ["model.max_position_embeddings=8"])
+    assert "corpus" not in str(error.value)  # the whole recipe is not repeated
     learned = ["model.layout=gpt2", "model.hidden_act=relu", "model.max_position_embeddings=8"]
     with pytest.raises(MintageError, match="learned positions cannot be extended"):
         recipe.load(tiny_recipe, learned)

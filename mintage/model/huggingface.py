@@ -7,6 +7,7 @@ Safetensors only: a pickle may run code when it is opened.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -163,19 +164,22 @@ def compare_with_transformers(directory: str | Path, seed: int = 0) -> float:
     Raises:
         MintageError: transformers is not installed.
     """
+    # transformers imports torchao where it is installed, which warns of kernels for other machines.
+    for name in ("torchao", "torch.utils._pytree"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         from transformers import AutoModelForCausalLM
-        from transformers.utils import logging
+        from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise MintageError("transformers is not installed; pip install 'mintage[interop]'") from error
     ours = load(directory).eval()
-    shows_progress = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    shows_progress = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
     theirs = AutoModelForCausalLM.from_pretrained(
         str(directory), local_files_only=True, dtype=torch.float32, attn_implementation="eager"
     ).eval()
     if shows_progress:
-        logging.enable_progress_bar()
+        transformers_logging.enable_progress_bar()
     shape = (2, min(ours.config.max_position_embeddings, 512))
     generator = torch.Generator().manual_seed(seed)
     tokens_BT = torch.randint(ours.config.vocab_size, shape, generator=generator)

@@ -7,12 +7,35 @@ from pathlib import Path
 
 from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
+from mintage.recipe import Recipe
 from mintage.tokens import shards as token_shards
 from mintage.tokens.plan import Phase
 from mintage.tokens.shards import Shards
 from mintage.tokens.tokenizer import Tokenizer
+from mintage.train.float8 import check_float8
+from mintage.train.parallel import Processes
 from mintage.train.settings import TrainSettings
-from mintage.workspace import write_atomic
+from mintage.workspace import Workspace, write_atomic
+
+
+def check_recipe(recipe: Recipe, workspace: Workspace, until: str, processes: Processes) -> None:
+    """What a recipe's gradient stages ask can be had of this machine and of these processes. Looked at before
+    the data is made, which may take hours.
+
+    Raises:
+        MintageError: it cannot.
+    """
+    stages = {}
+    if until in ("pretrain", "tune", "evaluate"):
+        stages[recipe.name if recipe.tune is None else f"{recipe.name}-base"] = recipe.pretrain
+    if recipe.tune is not None and until in ("tune", "evaluate"):
+        stages[recipe.name] = recipe.tune
+    for name, stage in stages.items():
+        check_processes(stage.train, stage.plan.phases, processes.world)
+        if (
+            stage.train.float8 and workspace.card("models", name) is None
+        ):  # one that was made elsewhere may do
+            check_float8(processes.device)
 
 
 def check_shards(directory: Path, tokenizer: Tokenizer) -> None:

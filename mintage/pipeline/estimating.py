@@ -179,14 +179,15 @@ def answer(forecast: Forecast) -> list[str]:
         first = "; ".join(f"{name} {what}" for name, what in forecast.mends.items() if what)
     seconds = sum(estimate.seconds for estimate in stages)
     tokens = sum(estimate.tokens for estimate in stages)
-    second = f"takes {duration(seconds)}: {amount(tokens)} tokens at {tokens / seconds:,.0f} tokens/s"
+    takes, costs = ("takes", "costs") if forecast.fits else ("would take", "would cost")
+    second = f"{takes} {duration(seconds)}: {amount(tokens)} tokens at {tokens / seconds:,.0f} tokens/s"
     bill = sum(estimate.energy_dollars for estimate in stages)
     power = f"{dollars(bill)} of energy ({energy(sum(estimate.kilowatt_hours for estimate in stages))})"
     rents = [estimate.rent for estimate in stages if estimate.rent is not None]
     buy = next(iter(stages)).buy
     rent = f"{dollars(sum(rents))} to rent; " if rents else ""
     own = f"{dollars(buy)} to buy and " if buy else ""
-    third = f"costs {rent}{own}{power}"
+    third = f"{costs} {rent}{own}{power}"
     return [f"{forecast.recipe} on {machine.name}: {first}", second, third]
 
 
@@ -389,7 +390,9 @@ def dollars(value: float) -> str:
 
 def energy(kilowatt_hours: float) -> str:
     """Such as 150 kWh or 0.4 Wh."""
-    return f"{kilowatt_hours:,.3g} kWh" if kilowatt_hours >= 0.1 else f"{1000 * kilowatt_hours:,.2g} Wh"
+    if kilowatt_hours >= 100:
+        return f"{kilowatt_hours:,.0f} kWh"
+    return f"{kilowatt_hours:.3g} kWh" if kilowatt_hours >= 0.1 else f"{1000 * kilowatt_hours:.2g} Wh"
 
 
 def _gb(size: float | None) -> str:

@@ -16,6 +16,7 @@ from mintage.corpus.document import allows
 from mintage.errors import MintageError
 from mintage.pipeline import evaluation, pieces, vocabulary
 from mintage.pipeline.artifacts import Made, make, plain, strictest, text_time
+from mintage.pipeline.checks import check_recipe
 from mintage.pipeline.console import console, done, say
 from mintage.pipeline.training import pretrain, tune
 from mintage.recipe import Recipe
@@ -40,6 +41,8 @@ def run(
         raise MintageError(f"{recipe.name}: the recipe has no `tune`; stages: {', '.join(STAGES)}")
     with joined() as processes, workspace.lock() if processes.first else contextlib.nullcontext():
         console.quiet = not processes.first
+        if processes.first:
+            check_recipe(recipe, workspace, until, processes)
         # The first process makes the data while the others wait for its word.
         made = data(recipe, workspace, until, jobs) if processes.first else []
         card, *rest = made = processes.tell(made)

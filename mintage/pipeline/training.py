@@ -19,8 +19,9 @@ from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
 from mintage.pipeline import bases
 from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest, text_time
-from mintage.pipeline.checks import check_model, check_processes, check_shards
+from mintage.pipeline.checks import check_model, check_shards
 from mintage.pipeline.console import say
+from mintage.pipeline.runs import short
 from mintage.recipe import Recipe, Stage
 from mintage.tokens.loader import DocumentTokens, Loader, documents
 from mintage.tokens.plan import Plan
@@ -160,7 +161,7 @@ def gradient_stage(
         processes.tell(False)
     processes.tell(card)
     figures = card.figures
-    facts = f"{figures['parameters'] / 1e6:,.2f} M parameters, {figures['tokens'] / 1e6:,.1f} M tokens"
+    facts = f"{figures['parameters'] / 1e6:,.2f} M parameters, {short(figures['tokens'])} tokens"
     return say(stage_name, card, made, time.monotonic() - start, facts)
 
 
@@ -184,7 +185,6 @@ def run_training(
     processes, phases = current(), plan.settings.phases
     if processes.first:
         check_shards(shards_directory, loaded)
-        check_processes(stage.train, phases, processes.world)
     model = start_model(loader, run_directory)
     if processes.first:
         check_model(model.config, loaded, phases)

@@ -330,10 +330,12 @@ def host_memory(
     kind = "cpu" if machine.device.is_cpu else "cuda"
     rows = max(phase.batch * (phase.context + 1) for phase in phases)
     snapshot = FLOAT32 * config.parameter_count() + optimizer_state(config, settings)
+    # Each process makes the whole model on the host before it keeps its rows of it on its GPU.
+    beginning = 0 if machine.device.is_cpu else FLOAT32 * config.parameter_count() * machine.count
     held = {
         "processes": round(PROCESS[kind] * machine.count),
         "batches ahead": 3 * rows * (8 + 1) * machine.count,
-        "snapshot for the checkpoint's writer": snapshot,
+        "the model as it begins, later snapshots for checkpoints": max(beginning, snapshot),
     }
     return held
 

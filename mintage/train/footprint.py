@@ -99,7 +99,9 @@ def footprint(
     outside = whole - block * config.num_hidden_layers  # the embedding, the head and the last norm
     keeps = processes == 1 or whole <= (memory or whole * 8) * WHOLE_GRADIENTS
 
-    low = BFLOAT16 * in_layers * threads if narrow else 0
+    # Narrow copies of weights: a layer keeps them from its forward to its backward pass.
+    low_layer = BFLOAT16 * in_layers // config.num_hidden_layers * threads if narrow else 0
+    low = 0 if settings.activation_checkpointing else low_layer * config.num_hidden_layers
     gathered = 0 if processes == 1 else whole if keeps else outside + GATHERED * block
     # Gradients: of earlier micro-batches (`before`), and those that are not yet shared out (`flying`).
     before = (whole if keeps else share) if accumulated else 0
@@ -129,7 +131,7 @@ def footprint(
     )
     at_last_layer = Footprint(
         weights,
-        low + gathered,
+        (low or low_layer) + gathered,
         before + flying,
         state,
         layers + again,
@@ -148,7 +150,7 @@ def footprint(
         present, first = share + flying, 0
     at_first_layer = Footprint(
         weights,
-        low + gathered,
+        low_layer + gathered,
         present - first,
         state,
         layer,
@@ -158,7 +160,7 @@ def footprint(
     )
     at_embedding = Footprint(
         weights,
-        low + gathered,
+        gathered,
         present,
         state,
         0,

@@ -61,7 +61,9 @@ def take_step(
     def both_ways(model: Transformer, piece: Batch) -> tuple[Tensor, int]:
         if processes.world == 1 and not piece.mask_BT.any():  # several pass all alike, lest one waits
             return torch.zeros((), device=device), 0
-        with torch.autocast(device.type, torch.bfloat16, enabled=uses_bfloat16(settings, device)):
+        # A pass reads each weight once; narrow copies kept for another time would outlive the layer's work.
+        narrow = uses_bfloat16(settings, device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=narrow, cache_enabled=False):
             loss, count = objective(model, piece, settings)
             loss.backward()
         return loss.detach(), count

@@ -1,4 +1,4 @@
-"""Small random models of every layout, whose logits differ enough to show a mistake."""
+"""Small random models of every layout, whose logits differ enough to show a mistake, and published shapes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,30 @@ GPT2 = {
     "max_position_embeddings": 64,
     "layer_norm_epsilon": 1e-4,
 }
+LLAMA_7B = ModelConfig(  # Llama 2
+    vocab_size=32_000,
+    layout="llama",
+    hidden_size=4096,
+    intermediate_size=11_008,
+    num_hidden_layers=32,
+    num_attention_heads=32,
+    num_key_value_heads=32,
+    head_dim=128,
+    max_position_embeddings=4096,
+    tie_word_embeddings=False,
+)
+GPT2_124M = ModelConfig(
+    vocab_size=50_257,
+    layout="gpt2",
+    hidden_size=768,
+    intermediate_size=3072,
+    num_hidden_layers=12,
+    num_attention_heads=12,
+    num_key_value_heads=12,
+    head_dim=64,
+    max_position_embeddings=1024,
+    hidden_act="gelu_new",
+)
 LAYOUTS = {
     "qwen3 tied": ModelConfig(**SMALL, num_attention_heads=3, num_key_value_heads=3, head_dim=16),
     "qwen3 grouped untied wide heads": ModelConfig(

@@ -15,18 +15,10 @@ from mintage.model.cut import fit, layers
 from mintage.model.fold import Map, fold
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
-from tests.model.models import random_model
+from tests.model.models import GPT2, random_model
 
 BASE = ModelConfig(
-    layout="gpt2",
-    vocab_size=64,
-    hidden_size=48,
-    intermediate_size=96,
-    num_hidden_layers=3,
-    num_attention_heads=3,
-    num_key_value_heads=3,
-    head_dim=16,
-    max_position_embeddings=32,
+    **(GPT2 | {"vocab_size": 64, "intermediate_size": 96, "max_position_embeddings": 32}),
     hidden_act="gelu_new",
 )
 CUT = dataclasses.replace(

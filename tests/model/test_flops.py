@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mintage.model.config import Layout, ModelConfig
 from mintage.model.flops import flops_per_token, matrix_parameters
 from mintage.model.transformer import Transformer
+from tests.model.models import LLAMA_7B
 
 
 @pytest.mark.parametrize("layout", ["qwen3", "llama"])
@@ -35,19 +36,8 @@ def test_flops_are_those_that_torch_counts(layout: Layout, key_value_heads: int)
 
 
 def test_llama_2_7b() -> None:
-    config = ModelConfig(
-        vocab_size=32000,
-        layout="llama",
-        hidden_size=4096,
-        intermediate_size=11008,
-        num_hidden_layers=32,
-        num_attention_heads=32,
-        num_key_value_heads=32,
-        head_dim=128,
-        max_position_embeddings=4096,
-        tie_word_embeddings=False,
-    )
+    config = LLAMA_7B
     assert config.parameter_count() == 6_738_415_616
-    assert matrix_parameters(config) == 6_738_415_616 - 32000 * 4096 - 65 * 4096  # no table, no norms
+    assert matrix_parameters(config) == 6_738_415_616 - 32_000 * 4096 - 65 * 4096  # no table, no norms
     attention = 12 * 32 * 4096 * 4096
     assert flops_per_token(config, 4096) == 6 * matrix_parameters(config) + attention

@@ -11,14 +11,19 @@ import time
 
 import numpy as np
 import pytest
+import torch
 
+from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
-from mintage.pipeline.checks import check_model, check_processes, check_shards
+from mintage.pipeline.checks import check_model, check_processes, check_recipe, check_shards
+from mintage.pipeline.stages import run
 from mintage.tokens.plan import Phase
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.train.monitor import METRICS, read_metrics
+from mintage.train.parallel import Processes
 from mintage.train.settings import TrainSettings
+from mintage.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(1200)  # each test starts whole commands
 PHASES = (Phase(steps=3, context=32, batch=6, mix={"a": 1.0}), Phase(3, 64, 4, {"a": 1.0}))
@@ -92,7 +97,7 @@ def test_torchrun_stops_and_the_verb_goes_on(alone, tmp_path):
     [
         ("pretrain.plan.phases.0.batch=1", "plan.phases.0.batch: 1 rows for 2 processes; start at most 1"),
         ("pretrain.plan.phases.0.batch=5", "5 rows do not divide among 2 processes; make it a multiple"),
-        ("pretrain.plan.phases.0.context=128", "128 is longer than the model's 64 positions"),
+        ("pretrain.plan.phases.0.context=128", "128 tokens is longer than the model's 64 positions"),
     ],
 )
 def test_what_cannot_be_is_one_error_and_exit_code_2(alone, change, message):
@@ -124,6 +129,20 @@ def test_rows_that_divide_pass(processes):
 def test_rows_that_do_not_divide_are_refused(micro_batch, processes, message):
     with pytest.raises(MintageError, match=message):
         check_processes(TrainSettings(micro_batch=micro_batch), PHASES, processes)
+
+
+def test_what_the_machine_cannot_do_is_said_before_any_data_is_made(tiny_recipe, tmp_path):
+    workspace = Workspace(tmp_path / "work")
+    for until in ("pretrain", "evaluate"):
+        with pytest.raises(MintageError, match=r"8\.9 .* on cpu; set train\.float8: false"):
+            run(recipes.load(tiny_recipe, ["pretrain.train.float8=true"]), workspace, until)
+    assert workspace.cards() == []
+    several = Processes(0, 3, torch.device("cpu"))
+    loaded = recipes.load(tiny_recipe)
+    with pytest.raises(MintageError, match="4 rows do not divide among 3 processes"):
+        check_recipe(loaded, workspace, "pretrain", several)
+    check_recipe(loaded, workspace, "shards", several)
+    check_recipe(loaded, workspace, "pretrain", Processes(0, 2, torch.device("cpu")))
 
 
 def test_shards_and_tokenizer_are_checked_before_the_first_step(alone):

@@ -7,38 +7,14 @@ import dataclasses
 import pytest
 
 from mintage.errors import MintageError
-from mintage.model.config import ModelConfig
 from mintage.tokens.plan import Phase
 from mintage.train import hardware
 from mintage.train.estimate import estimate, fullest_phase, muon_flops, needed
 from mintage.train.hardware import GIBIBYTE
 from mintage.train.mend import changes, mend
 from mintage.train.settings import OptimizerSettings, TrainSettings
+from tests.model.models import GPT2_124M, LLAMA_7B
 
-LLAMA_7B = ModelConfig(
-    vocab_size=32_000,
-    layout="llama",
-    hidden_size=4096,
-    intermediate_size=11_008,
-    num_hidden_layers=32,
-    num_attention_heads=32,
-    num_key_value_heads=32,
-    head_dim=128,
-    max_position_embeddings=4096,
-    tie_word_embeddings=False,
-)
-GPT2 = ModelConfig(
-    vocab_size=50_257,
-    layout="gpt2",
-    hidden_size=768,
-    intermediate_size=3072,
-    num_hidden_layers=12,
-    num_attention_heads=12,
-    num_key_value_heads=12,
-    head_dim=64,
-    max_position_embeddings=1024,
-    hidden_act="gelu_new",
-)
 TRAIN = TrainSettings(micro_batch=1, compile=True)
 
 
@@ -48,7 +24,7 @@ def phases(steps: int = 1000, context: int = 1024, batch: int = 512) -> list[Pha
 
 def test_published_sizes() -> None:
     assert estimate(LLAMA_7B, TRAIN, phases(), hardware.parse("8xA100-80GB")).parameters == 6_738_415_616
-    assert estimate(GPT2, TRAIN, phases(), hardware.parse("A100-80GB")).parameters == 124_439_808
+    assert estimate(GPT2_124M, TRAIN, phases(), hardware.parse("A100-80GB")).parameters == 124_439_808
 
 
 def test_time_energy_and_money_by_hand() -> None:
@@ -87,7 +63,7 @@ def test_answering_with_7b_by_hand() -> None:
 
 
 def test_muons_products_by_hand() -> None:
-    config = dataclasses.replace(GPT2, num_hidden_layers=1)
+    config = dataclasses.replace(GPT2_124M, num_hidden_layers=1)
     square, thrice, four = 768**3, 3 * 768**3, 4 * 768**3
     by_hand = sum(5 * (4 * each + 2 * square) for each in (square, thrice, four, four))
     assert muon_flops(config, 5) == by_hand
@@ -95,7 +71,7 @@ def test_muons_products_by_hand() -> None:
 
 def test_small_steps_wait_for_their_kernels() -> None:
     heads = {"num_attention_heads": 1, "num_key_value_heads": 1}
-    tiny = dataclasses.replace(GPT2, vocab_size=64, hidden_size=64, intermediate_size=64, **heads)
+    tiny = dataclasses.replace(GPT2_124M, vocab_size=64, hidden_size=64, intermediate_size=64, **heads)
     found = estimate(tiny, TrainSettings(), phases(100, 16, 1), hardware.parse("H200"))
     assert found.seconds == pytest.approx(100 * 12 * 1e-3)
 
@@ -115,16 +91,18 @@ def test_the_exchange_counts_where_it_is_slower_than_the_work() -> None:
 def test_what_does_not_fit_is_mended_by_the_first_change_that_does() -> None:
     machine = hardware.parse("RTX-4090")
     training = TrainSettings(micro_batch=64)
-    said = mend(GPT2, training, phases(), machine)
+    said = mend(GPT2_124M, training, phases(), machine)
     assert said.startswith("does not fit in 24.0 GiB: needs ")
     size = int(said.split("micro_batch ")[1].split(":")[0])
 
     def fits(micro_batch: int) -> bool:
         changed = dataclasses.replace(training, micro_batch=micro_batch)
-        return needed(fullest_phase(GPT2, changed, phases(), machine)[1], machine) <= machine.device.memory
+        return (
+            needed(fullest_phase(GPT2_124M, changed, phases(), machine)[1], machine) <= machine.device.memory
+        )
 
     assert fits(size) and not fits(2 * size)
-    assert not mend(GPT2, dataclasses.replace(training, micro_batch=size), phases(), machine)
+    assert not mend(GPT2_124M, dataclasses.replace(training, micro_batch=size), phases(), machine)
 
 
 def test_a_model_too_large_for_one_card_takes_more_of_them() -> None:
@@ -142,7 +120,7 @@ def test_nothing_to_mend_where_no_change_fits() -> None:
 
 def test_muon_may_give_way_to_adamw() -> None:
     muon = TrainSettings(optimizer=OptimizerSettings("muon"), activation_checkpointing=True)
-    words = [change.words for change in changes(GPT2, muon, phases(batch=4), hardware.parse("L4"))]
+    words = [change.words for change in changes(GPT2_124M, muon, phases(batch=4), hardware.parse("L4"))]
     assert words[:2] == ["micro_batch 2", "micro_batch 1"]
     assert words[2] == "micro_batch 1, activation_checkpointing and optimizer.name adamw"
 
@@ -153,7 +131,7 @@ def test_computing_activations_twice_is_the_first_advice_where_it_costs_less_tha
     machine = hardware.parse("RTX-4090")
     training = TrainSettings(micro_batch=64)
     short, long = (
-        [change.words for change in changes(GPT2, training, phases(context=context), machine)]
+        [change.words for change in changes(GPT2_124M, training, phases(context=context), machine)]
         for context in (16, 1024)
     )
     assert short[0] == "activation_checkpointing"
@@ -176,7 +154,10 @@ def test_float8_counts_on_cards_that_have_it_and_is_refused_on_others() -> None:
     hopper = hardware.parse("H100")
     plain = estimate(LLAMA_7B, TRAIN, phases(), hopper)
     assert 1.2 < plain.seconds / estimate(LLAMA_7B, narrow, phases(), hopper).seconds < 1.28
-    assert estimate(GPT2, narrow, phases(), hopper).seconds == estimate(GPT2, TRAIN, phases(), hopper).seconds
+    assert (
+        estimate(GPT2_124M, narrow, phases(), hopper).seconds
+        == estimate(GPT2_124M, TRAIN, phases(), hopper).seconds
+    )
     with pytest.raises(MintageError, match="A100-80GB does not multiply float8"):
         estimate(LLAMA_7B, narrow, phases(), hardware.parse("A100"))
 

@@ -55,8 +55,19 @@ def small(layout: Layout, **others: object) -> ModelConfig:
         (small("arcee", tie_word_embeddings=False), TrainSettings()),
         (small("llama"), TrainSettings(precision="bfloat16")),
         (small("qwen3", num_hidden_layers=8), TrainSettings(activation_checkpointing=True)),
+        (
+            small("llama", num_hidden_layers=8, hidden_size=256, vocab_size=256),  # mostly weights
+            TrainSettings(activation_checkpointing=True, precision="bfloat16"),
+        ),
     ],
-    ids=["qwen3 muon", "gpt2 dropout", "arcee untied", "llama bfloat16", "qwen3 twice"],
+    ids=[
+        "qwen3 muon",
+        "gpt2 dropout",
+        "arcee untied",
+        "llama bfloat16",
+        "qwen3 twice",
+        "llama bfloat16 twice",
+    ],
 )
 def test_the_estimate_is_near_what_a_step_takes(
     bench: ModuleType, config: ModelConfig, training: TrainSettings

@@ -88,6 +88,32 @@ def test_processes_make_the_same_steps(tmp_path, alone, world):
         assert one["bits_per_byte"]["a"] == pytest.approx(other["bits_per_byte"]["a"], abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"activation_checkpointing": True},
+        pytest.param({"compile": True}, marks=pytest.mark.slow),
+        pytest.param({"activation_checkpointing": True, "compile": True}, marks=pytest.mark.slow),
+    ],
+    ids=lambda change: " ".join(change),
+)
+@pytest.mark.parametrize("memory", [None, 0], ids=["whole", "by blocks"])
+def test_blocks_that_are_recomputed_or_compiled_make_the_same_steps_on_two(tmp_path, alone, change, memory):
+    settings, expected, evaluated = alone
+    changed = dataclasses.replace(settings, **change)
+    assert together(2, learn_within, tmp_path, changed, memory) == [0, 0]
+    np.testing.assert_allclose(losses(tmp_path), expected, atol=1e-5, rtol=0)
+    for one, other in zip(figures(tmp_path), evaluated):
+        assert one["bits_per_byte"]["a"] == pytest.approx(other["bits_per_byte"]["a"], abs=1e-4)
+
+
+def learn_within(directory, settings, memory):
+    """Train on devices of so many bytes: of few, weights and gradients are gathered with each micro-batch."""
+    if memory is not None:
+        parallel.memory_of = lambda device: memory
+    learn(directory, settings)
+
+
 def interrupted(directory, settings, call):
     """Train until a stop signal that comes to one process alone, before its n-th step."""
     calls = []
