@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import typer
 
@@ -45,6 +47,11 @@ def main() -> None:
         app()
     except MintageError as error:
         print(f"error: {error}", file=sys.stderr)
+        # torchrun ends with 1 whatever its processes end with. A scheduler's script learns from this file
+        # that the same command would fail again.
+        place = os.environ.get("MINTAGE_ERROR_FILE")
+        if place and error.exit_code == 2 and os.environ.get("RANK", "0") == "0":
+            Path(place).write_text(f"{error}\n")
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

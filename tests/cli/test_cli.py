@@ -72,6 +72,17 @@ def fails(answer: subprocess.CompletedProcess[str], *parts: str) -> None:
         assert part in answer.stderr
 
 
+def test_a_mistake_is_left_in_a_file_for_a_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "error"
+    monkeypatch.setenv("MINTAGE_ERROR_FILE", str(place))
+    monkeypatch.setenv("RANK", "1")
+    fails(mintage("run", "nothing.yaml"))
+    assert not place.exists()  # the first process says it
+    monkeypatch.setenv("RANK", "0")
+    answer = mintage("run", "nothing.yaml")
+    assert answer.stderr == f"error: {place.read_text()}"
+
+
 def test_wrong_key_in_a_recipe(tiny_recipe: Path, tmp_path: Path) -> None:
     answer = mintage("run", str(tiny_recipe), "-w", str(tmp_path / "w"), "--set", "tokenizer.vocab_siz=300")
     fails(answer, "tokenizer.vocab_siz: unknown key, did you mean vocab_size?")

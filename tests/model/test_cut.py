@@ -18,7 +18,15 @@ from mintage.model.transformer import Transformer
 from tests.model.models import GPT2, random_model
 
 BASE = ModelConfig(
-    **(GPT2 | {"vocab_size": 64, "intermediate_size": 96, "max_position_embeddings": 32}),
+    **(
+        GPT2
+        | {
+            "vocab_size": 64,
+            "intermediate_size": 96,
+            "max_position_embeddings": 32,
+            "layer_norm_epsilon": 1e-5,
+        }
+    ),
     hidden_act="gelu_new",
 )
 CUT = dataclasses.replace(
