@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from mintage.train import plots, record, trackers
 from mintage.train.record import METRICS, read_metrics
@@ -53,10 +54,10 @@ class Monitor:
         self._progress: Progress | None = None
         if self.console.is_terminal:
             self._progress = Progress(
-                TextColumn("step {task.completed:,}/{task.total:,}"),
-                BarColumn(),
+                TextColumn("{task.completed:,}/{task.total:,}"),
+                BarColumn(bar_width=None, table_column=Column(max_width=40)),  # what the figures leave of it
                 TextColumn("{task.fields[figures]}"),
-                TimeRemainingColumn(compact=True),
+                TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
                 console=self.console,
                 refresh_per_second=2,
                 speed_estimate_period=120,
