@@ -135,7 +135,10 @@ def as_of(
         for name, change in changes.items()
         for each in change.first
     ]
-    print_table("the first that came", ["source", "known since", "document"], first)
+    if first:
+        print_table("the first that came", ["source", "known since", "document"], first)
+    else:
+        print("nothing became known in between")
 
 
 @app.command()

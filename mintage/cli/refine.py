@@ -4,7 +4,7 @@ it."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -71,7 +71,7 @@ def dedup(
 
 def decontaminate(
     benchmarks: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="A folder with a folder for each set.")
+        Path, typer.Argument(metavar="FOLDER", help="A folder with a folder for each set; all of them count.")
     ],
     corpus: CorpusOption = None,
     workspace: WorkspaceOption = WORKSPACE,
@@ -80,15 +80,21 @@ def decontaminate(
 
     Example: mintage corpus decontaminate ../shared/data/benchmarks
     """
-    from mintage.corpus.refine.settings import DecontaminateSettings
+    from mintage.corpus.refine.settings import BenchmarkSet, DecontaminateSettings
+    from mintage.errors import MintageError
     from mintage.pipeline import refining
 
+    known: tuple[BenchmarkSet, ...] = get_args(BenchmarkSet)
+    sets = tuple(name for name in known if (benchmarks / name).is_dir())
+    if not sets:
+        raise MintageError(f"{benchmarks}: it has none of the folders {', '.join(known)}; see docs/refine.md")
     place, card = chosen(workspace, corpus)
     directory = place.path("corpora", card.name)
-    found, examples = refining.benchmarks(directory, DecontaminateSettings(str(benchmarks)))
+    found, examples = refining.benchmarks(directory, DecontaminateSettings(str(benchmarks), sets))
     show("found", found)
     show("examples", examples)
-    print("to leave these documents out, put it under corpus.refine: {decontaminate: {path: …}}")
+    setting = f"{{decontaminate: {{path: …, sets: [{', '.join(sets)}]}}}}"
+    print(f"to leave these documents out, put it under corpus.refine: {setting}")
 
 
 def scrub(corpus: CorpusOption = None, workspace: WorkspaceOption = WORKSPACE) -> None:

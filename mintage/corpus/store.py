@@ -123,7 +123,9 @@ def write_attribute(directory: Path, name: str, rows: pa.RecordBatchReader) -> N
     pending = pa.Table.from_batches([], schema=rows.schema)
     for documents in parts(directory, "documents"):
         metadata = pq.read_metadata(documents)
-        with parquet_writer(directory / table / documents.name, rows.schema) as writer:
+        path = directory / table / documents.name
+        path.unlink(missing_ok=True)  # it may be a second name of a published file
+        with parquet_writer(path, rows.schema) as writer:
             for number in range(metadata.num_row_groups):
                 wanted = metadata.row_group(number).num_rows
                 while pending.num_rows < wanted:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mintage.corpus.document import CHAT, SCHEMA, Document
 from mintage.corpus.sources import files
 from mintage.corpus.sources.files import FilesSource
 from mintage.corpus.sources.report import RawFile
-from mintage.corpus.sources.rows import Row, kind_of, lines, read_rows
+from mintage.corpus.sources.rows import COMPRESSIONS, Row, kind_of, lines, read_rows
 from mintage.errors import MintageError
 from mintage.tokens.shards import Shards
 from mintage.tokens.tokenizer import Tokenizer
@@ -231,18 +232,38 @@ def in_file(
         return RawPlace(path, 0, path.stat().st_size, f"row {first}", document.raw_sha256), ""
     start, end = line_range(path, compression, first, following)
     what = f"line {first}" + (f" to {following - 1}" if following and following > first + 1 else "")
+    if suffix == ".jsonl":
+        line = next(line for number, line in lines(path, compression) if number == first) or b""
+        for ascii_only in (True, False):
+            found = narrow(line, document, text_range, partial(json_string, ascii_only=ascii_only))
+            if found:
+                start, end, what = start + found[0], start + found[1], f"{found[2]}, in line {first}"
+                break
     return RawPlace(path, start, end, what, document.raw_sha256), ""
 
 
 def narrow(
-    content: bytes, document: Document, text_range: tuple[int, int] | None
+    content: bytes,
+    document: Document,
+    text_range: tuple[int, int] | None,
+    written: Callable[[str], bytes] = str.encode,
 ) -> tuple[int, int, str] | None:
-    """The token's own bytes, where the document's text stands in the raw bytes as it is, and once."""
-    text = document.text.encode()
+    """The token's own bytes, widened to whole characters, where the document's text stands in the raw bytes
+    as it is `written` there, and once."""
+    text = written(document.text)
     start = content.find(text)
     if text_range is None or start < 0 or content.find(text, start + 1) >= 0:
         return None
-    return start + text_range[0], start + text_range[1], "the token itself"
+    plain = document.text.encode()
+    first = plain[: text_range[0]].decode(errors="ignore")
+    last = len(first) + len(plain[len(first.encode()) : text_range[1]].decode(errors="replace"))
+    upto = written(document.text[:last])
+    return start + len(written(first)), start + len(upto), "the token itself"
+
+
+def json_string(text: str, ascii_only: bool) -> bytes:
+    """A text as it stands between the quotes of JSON."""
+    return json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode()
 
 
 def row_lines(settings: FilesSource, path: Path, document: Document) -> tuple[int, int | None] | None:
@@ -305,7 +326,8 @@ def describe(place: Place) -> list[tuple[str, str]]:
         rows.append(("text bytes", f"{place.text_range[0]:,} to {place.text_range[1]:,}"))
     if place.raw:
         rows.append(("raw", f"{place.raw.file}"))
-        rows.append(("raw bytes", f"{place.raw.start:,} to {place.raw.end:,} ({place.raw.what})"))
+        packed = ", decompressed" if place.raw.file.suffix in COMPRESSIONS else ""
+        rows.append(("raw bytes", f"{place.raw.start:,} to {place.raw.end:,}{packed} ({place.raw.what})"))
         rows.append(("raw sha256", f"{place.raw.sha256} (verified)"))
     else:
         rows.append(("raw", place.raw_missing))

@@ -119,4 +119,8 @@ def parts_of_mix(corpus: Path, settings: MixSettings, as_of: datetime | None, us
         f"the largest mix has {report.characters:,} characters, limited by {report.limited_by}; "
         f"{report.outside:,} documents belong to no component"
     )
-    return said, [vars(share) for share in report.shares]
+    rows = [
+        vars(share) | {"weight": round(share.weight, 3), "repetitions": round(share.repetitions, 2)}
+        for share in report.shares
+    ]
+    return said, rows

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -104,7 +105,7 @@ def test_every_token_leads_to_its_row_or_its_own_bytes(tmp_path: Path, kind: str
                 TEXTS[2].encode()
             )  # its line end was changed, so the file is named whole
         elif kind == "jsonl.gz":
-            assert json.loads(origin)["body"] == found.document.text
+            assert json.loads(b'"' + origin + b'"').encode() == token
         elif kind == "csv":
             assert next(csv.reader(io.StringIO(origin.decode())))[2] == found.document.text
         else:
@@ -112,6 +113,21 @@ def test_every_token_leads_to_its_row_or_its_own_bytes(tmp_path: Path, kind: str
             assert pq.read_table(found.raw.file).to_pylist()[number]["body"] == found.document.text
     printed = dict(describe(found))
     assert printed["raw sha256"].endswith("(verified)") and "»" in printed["in context"]
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+def test_the_bytes_of_a_token_are_found_between_the_escapes_of_json(ascii_only: bool) -> None:
+    text = '“Écrire”\n\t"5 €" \U0001d7d9'
+    document = Document.make(source="s", native_id="1", text=text, licence="", use="ship")
+    line = json.dumps({"text": text}, ensure_ascii=ascii_only).encode()
+    plain = text.encode()
+    written = partial(module.json_string, ascii_only=ascii_only)
+    for start in range(len(plain)):
+        for end in range(start + 1, len(plain) + 1):
+            found = module.narrow(line, document, (start, end), written)
+            assert found is not None
+            origin = json.loads(b'"' + line[found[0] : found[1]] + b'"').encode()
+            assert plain[start:end] in origin and len(origin) <= end - start + 6
 
 
 def test_wrong_places_and_changed_files_are_refused(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7}(?![\w:
 NUMBERED = re.compile(
     r"(?:section|sec|§|item|exhibit|version|v|release|chapter|rule|no)\.?\s*$", re.IGNORECASE
 )
+CLAUSES = 32
 ISSUERS = re.compile(r"4|5[1-5]|2[2-7]|3[47]|6(?:011|4[4-9]|5)|3(?:0[0-5]|[689])|35")
 
 # Lengths of an IBAN by country, ISO 13616 registry.
@@ -205,9 +206,12 @@ def is_card(text: str) -> bool:
 
 
 def is_address(text: str, match: re.Match[str]) -> bool:
-    """Whether a match is an IP address of the public internet and not the number of a section or version."""
+    """Whether a match is an IP address of the public internet and not the number of a section or version;
+    four numbers below `CLAUSES` are that of a clause (2.2.1.13), whatever stands before it."""
     try:
         address = ipaddress.ip_address(match[0])
     except ValueError:
+        return False
+    if address.version == 4 and max(address.packed) < CLAUSES:
         return False
     return address.is_global and NUMBERED.search(text[max(match.start() - 12, 0) : match.start()]) is None
