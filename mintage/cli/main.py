@@ -26,6 +26,8 @@ from mintage.cli import (
 )
 from mintage.errors import MintageError
 
+INTERRUPTED = 130  # the exit code of a program that was stopped by Ctrl-C
+
 app = typer.Typer(
     name="mintage",
     help="Make finance language models, from the filing to the chat window.",
@@ -42,7 +44,7 @@ refine.register(corpus.app)
 
 def main() -> None:
     """Run a verb. What the user can mend is printed as one message, without a traceback, and ends with code
-    2."""
+    2; Ctrl-C with 130."""
     try:
         app()
     except MintageError as error:
@@ -53,6 +55,8 @@ def main() -> None:
         if place and error.exit_code == 2 and os.environ.get("RANK", "0") == "0":
             Path(place).write_text(f"{error}\n")
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:  # typer makes the one into the other without a word
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
         print("stopped", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None

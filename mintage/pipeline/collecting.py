@@ -30,24 +30,35 @@ def run(sources: Sequence[Source], workspace: Workspace, replay: list[Path]) -> 
         replay: folders of recorded responses, used in place of the network.
 
     Raises:
-        MintageError: there is nothing to fetch, or a source has nothing at all after it.
+        MintageError: there is nothing to fetch; a source wants a contact; or, after all others were fetched,
+            a source has nothing at all.
     """
     collected = [source for source in sources if is_collected(source)]
     if not collected:
         raise MintageError("collect: no source of the recipe is fetched from anywhere; build the corpus")
+    transports = [Replay(replay) if replay else live_transport(source) for source in collected]
     with workspace.lock():
-        for source in collected:
-            collect_source(source, workspace, Replay(replay) if replay else None)
+        found = [collect_source(*pair, workspace) for pair in zip(collected, transports, strict=True)]
+    empty = [reason for reason in found if reason is not None]
+    if empty:
+        raise MintageError("; ".join(empty))
 
 
-def collect_source(source: Source, workspace: Workspace, replay: Replay | None) -> Account:
-    """Fetch one source, with a progress line."""
+def live_transport(source: Source) -> Transport:
+    """The way to the source's hosts.
+
+    Raises:
+        MintageError: the source wants to know who asks, and the settings do not say it.
+    """
     module = source_module(source)
-    transport: Transport | None = replay
-    if transport is None and hasattr(module, "transport"):
-        transport = module.transport(source)  # a library that brings its own way to its host
-    if transport is None:
-        transport = Live(module.user_agent(source), rates(source))
+    if hasattr(module, "transport"):
+        transport: Transport = module.transport(source)  # a library that brings its own way to its host
+        return transport
+    return Live(module.user_agent(source), rates(source))
+
+
+def collect_source(source: Source, transport: Transport, workspace: Workspace) -> str | None:
+    """Fetch one source, with a progress line. Returns why nothing is there after it; None if something is."""
     raw = RawStore(workspace.raw(source.name))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     start = time.monotonic()
@@ -58,15 +69,15 @@ def collect_source(source: Source, workspace: Workspace, replay: Replay | None) 
             seconds = time.monotonic() - start
             bar.update(task, description=f"{source.name}: {told(account)}, {rate(account, seconds)}")
 
-        account = collect(module.discover, source, raw, transport, show)
+        account = collect(source_module(source).discover, source, raw, transport, show)
     console.print(
         f"[bold]{source.name}[/bold]  {told(account)}  [dim]({time.monotonic() - start:.1f} s)[/dim]"
     )
     tell_refusals(account, raw.directory / REFUSALS)
-    if not raw.answers:
-        why = account.refusals[0] if account.refusals else "the source names nothing to fetch"
-        raise MintageError(f"{source.name}: nothing was collected: {why}")
-    return account
+    if raw.answers:
+        return None
+    why = account.refusals[0] if account.refusals else "the source names nothing to fetch"
+    return f"{source.name}: nothing was collected: {why}"
 
 
 def tell_refusals(account: Account, path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from mintage.cli.main import app
+from mintage.cli.main import app, main
 from tests.conftest import ROOT
 
 HEAVY = (
@@ -135,3 +135,16 @@ def test_doctor_says_what_this_machine_can_do() -> None:
     assert answer.returncode == 0, answer.stderr
     for part in ("torch", "float32", "disk"):
         assert part in answer.stdout
+
+
+def test_ctrl_c_stops_with_a_word_and_the_code_of_an_interruption(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mintage.pipeline.collecting.run", interrupted)
+    monkeypatch.setattr("sys.argv", ["mintage", "collect", "sandbox"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130 and capsys.readouterr().err == "stopped\n"

@@ -63,8 +63,19 @@ def test_what_was_never_collected_is_named_with_the_command_that_mends_it(tmp_pa
 def test_a_source_that_gives_nothing_is_an_error_with_its_reason(tmp_path: Path, recordings: Path) -> None:
     pages = SETTINGS[1].replace("bonds.html", "stocks.html")
     sources, _ = recipes.sources("education", ["name=guides", pages])
+    others, _ = recipes.sources("education", SETTINGS[1:])
+    workspace = Workspace(tmp_path / "workspace")
     with pytest.raises(MintageError, match=r"guides: nothing was collected: .*not among the recorded"):
-        collecting.run(sources, Workspace(tmp_path / "workspace"), [recordings])
+        collecting.run([*sources, *others], workspace, [recordings])
+    assert (workspace.raw("education") / "answers.jsonl").exists()  # the next one was collected
+
+
+def test_without_a_contact_no_source_of_the_recipe_is_asked(tmp_path: Path) -> None:
+    education, _ = recipes.sources("education", SETTINGS)
+    edgar, _ = recipes.sources("edgar", ["companies=[AAPL]"])
+    with pytest.raises(MintageError, match="give an e-mail address"):
+        collecting.run([*education, *edgar], Workspace(tmp_path / "workspace"), [])
+    assert not (tmp_path / "workspace" / "raw").exists()
 
 
 def test_every_refusal_is_on_record_and_the_record_is_of_the_last_collection(

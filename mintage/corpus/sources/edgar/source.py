@@ -50,8 +50,9 @@ def discover(settings: EdgarSource, fetch: Fetch) -> Iterator[Request]:
     seen: set[str] = set()
     for filing in settings.filings:
         cik, accession = filing.split("/")
-        seen.add(accession)
-        yield filing_request(cik.zfill(10), accession)
+        if accession not in seen:
+            seen.add(accession)
+            yield filing_request(cik.zfill(10), accession)
     every = settings.companies == "every"
     ciks: dict[str, None] = {}
     if every:

@@ -79,8 +79,11 @@ def line(node: lxml.html.HtmlElement) -> str:
 
 
 def table(node: lxml.html.HtmlElement) -> str:
-    """A table as rows of cells; a displayed formula, which LaTeXML sets as a table, as its one line."""
+    """A table with its first row as the head; a displayed formula, which LaTeXML sets as a table, as its one
+    line."""
     rows = [[line(cell) for cell in row.iter("td", "th")] for row in node.iter("tr")]
     if set((node.get("class") or "").split()) & set(EQUATIONS):
         return "\n".join(" ".join(cell for cell in row if cell) for row in rows).strip()
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows if any(row))
+    lines = [f"| {' | '.join(cell.replace('|', '¦') for cell in row)} |" for row in rows if any(row)]
+    width = max((len(row) for row in rows), default=0)
+    return "\n".join([*lines[:1], *(["|" + "---|" * width] if lines else []), *lines[1:]])

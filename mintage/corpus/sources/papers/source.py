@@ -31,7 +31,7 @@ PAGE_RESULTS = 500
 VERSIONS_A_REQUEST = 50
 
 # arXiv asks for one request every three seconds: https://info.arxiv.org/help/api/tou.html
-RATES: dict[str, float] = {"export.arxiv.org": 1 / 3, "oaipmh.arxiv.org": 1 / 3, "arxiv.org": 1 / 3}
+RATES: dict[str, float] = {"arxiv.org": 1 / 3}  # over all of its hosts together
 
 METADATA_LICENCE = "CC0-1.0 (arXiv metadata)"
 

@@ -92,7 +92,8 @@ def test_documents_are_only_of_what_the_settings_still_name(tmp_path: Path) -> N
 
 def test_a_single_filing_is_had_without_its_company(tmp_path: Path) -> None:
     edgar = Edgar()
-    _, documents, _ = run(EdgarSource(filings=(f"2/{B1}",)), tmp_path, edgar)
+    account, documents, _ = run(EdgarSource(filings=(f"2/{B1}", f"2/{B1}")), tmp_path, edgar)
+    assert (account.fetched, account.unchanged) == (1, 0)  # named twice, counted once
     assert edgar.asked == [listing.filing_url(BETA, B1)]
     assert [document.text for document in documents] == ["News."]
 

@@ -106,7 +106,7 @@ def test_a_rendered_paper_keeps_its_formulas_and_figures_and_nothing_around_them
         "# An Open Paper\n\n###### Abstract\n\nNothing here is closed.\n\n## 1 Introduction\n\n"
         "The price $S_{t}$ rose by 2.5% in 2023 – “much”.\n\n"
         "$\\displaystyle dS_{t}=\\mu S_{t}dt$ (1)\n\n- A first point.\n\n"
-        "| Year | Return |\n| 2023 | 1,250.5 |\n\nTable 1: Returns."
+        "| Year | Return |\n|---|---|\n| 2023 | 1,250.5 |\n\nTable 1: Returns."
     )
 
 
