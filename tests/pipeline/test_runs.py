@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,13 @@ def write_run(workspace: Path, name: str, last: int, rate: float, evaluated: boo
     folder = workspace / "runs" / name
     folder.mkdir(parents=True)
     facts = {
-        "begun_at": "2026-11-20T10:00:00+00:00",
+        "begun_at": f"2026-11-20T10:00:{last:02d}+00:00",
         "steps": 20,
         "parameters": 921_344,
         "settings": {"optimizer": {"name": "muon", "learning_rate": rate}, "seed": 1},
         "plan": {"phases": [{"context": 64}]},
-        "process": {"host": "elsewhere", "id": 1},
+        "process": {"host": socket.gethostname(), "id": 999_990_000 + last},  # which is no more
+        "peak_flops_per_second": 1e9 * last,
     }
     (folder / "run.json").write_text(json.dumps(facts))
     rows: list[dict] = []
@@ -47,6 +49,22 @@ def test_figures_are_those_of_the_metrics(workspace: Workspace) -> None:
     assert (done["tokens"], done["seconds"], done["tokens_per_second"]) == (2000, 10.0, 200.0)
     assert (done["optimizer"], done["parameters"]) == ("muon", 921_344)
     assert (stopped["state"], stopped["step"], stopped["bits_per_byte"]) == ("stopped", 12, 0.3)
+
+
+def test_a_row_that_a_kill_cut_off_is_left_out(workspace: Workspace) -> None:
+    with (workspace.root / "runs" / "fast-2" / "metrics.jsonl").open("a") as rows:
+        rows.write('{"step": 13, "loss": 2.')
+    assert runs.listing(workspace, ["fast-2"])["runs"][0]["step"] == 12
+
+
+def test_a_whole_name_comes_before_the_beginnings_of_others(workspace: Workspace, tmp_path: Path) -> None:
+    write_run(tmp_path, "fast-10", 20, 0.1)
+    assert [run.name for run in runs.find(workspace, ["fast-1"])] == ["fast-1"]
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(None, "-"), (59.9, "0:00:59"), (3 * 3600 + 65, "3:01:05")])
+def test_durations(seconds: float | None, shown: str) -> None:
+    assert runs.clock(seconds) == shown
 
 
 def test_comparison_says_what_differs_and_draws(

@@ -12,7 +12,10 @@ from mintage.train import guard
 from mintage.train.loop import train
 from mintage.train.monitor import METRICS, read_metrics
 from mintage.train.objectives import next_token
-from mintage.train.settings import TrainSettings
+from mintage.train.optimizers import build_optimizers, state_tensors
+from mintage.train.settings import OptimizerSettings, TrainSettings
+from mintage.train.step import WINDOW, take_step
+from mintage.train.team import Team
 
 from .tiny import Plan, TinyLoader, tiny_model
 
@@ -40,16 +43,44 @@ def expected_flags(values, sigma=6.0):
 
 def test_it_is_the_rule_that_numpy_computes():
     values = np.random.default_rng(0).normal(3, 0.1, 400)
-    values[[20, 100, 101, 300]] += 5
+    values[[50, 100, 101, 300]] += 5  # at the first the history is still too short
     values[350:] += 2  # a new level, which must be accepted soon
     found = flags(values)
     assert found == expected_flags(values)
-    assert found[100] and found[300] and not found[20] and not any(found[360:])
+    assert found[100] and found[300] and not found[50] and not any(found[360:])
+
+
+def test_the_history_reaches_back_128_steps():
+    values = [0.0, 10.0] * 50 + [5.0, 5.1] * 35 + [8.0]  # far beyond the last 64, not beyond the last 128
+    assert flags(values) == expected_flags(values) and not flags(values)[-1]
 
 
 def test_what_is_not_finite_is_not_remembered():
     values = [1.0, 1.1] * 50
     assert flags([*values, 1.2, float("nan"), float("inf"), 9.0])[-1]
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_spike_leaves_weights_and_moments_as_they_were(name):
+    model, batch = tiny_model(), TinyLoader(Plan(4)).batch(0)
+    settings = TrainSettings(OptimizerSettings(name))
+    team, optimizers = Team(model, 1), build_optimizers(model, settings.optimizer)
+    history = guard.new_history(torch.device("cpu"))
+    for step in range(100):
+        guard.remember(
+            history, torch.tensor([1 + step / 1000, 0.01]), step
+        )  # far below what a fresh model has
+
+    def state():
+        everything = [*model.parameters(), *state_tensors(model, optimizers).values()]
+        return torch.cat([tensor.detach().flatten().clone() for tensor in everything])
+
+    before = state()
+    take_step(team, optimizers, batch, settings, 100, 1.0, torch.zeros(WINDOW), history_2S=history)
+    assert torch.equal(state(), before)
+    unguarded = dataclasses.replace(settings, spike_sigma=None)
+    take_step(team, optimizers, batch, unguarded, 100, 1.0, torch.zeros(WINDOW), history_2S=history)
+    assert not torch.equal(state(), before)
 
 
 def spiked(model, batch, settings):

@@ -53,11 +53,28 @@ def test_figures_are_of_the_steps_since_the_last_reading() -> None:
     assert meter.read(1.0)["tokens_per_second"] == 0
 
 
+def test_the_peak_of_several_devices_is_that_of_all() -> None:
+    alone, four = Meter(tiny_model()), Meter(tiny_model(), devices=4)
+    for meter in (alone, four):
+        meter.peak = module.Peak(1e6, "made up")
+        meter.add(np.zeros((4, 16)), 64)
+    assert four.read(0.5)["share_of_peak"] == pytest.approx(alone.read(0.5)["share_of_peak"] / 4, abs=1e-4)
+
+
 def test_the_measured_peak_is_plausible_and_leaves_random_numbers_alone() -> None:
     state = torch.get_rng_state()
     peak = measured_peak(torch.device("cpu"), torch.float32)
     assert torch.equal(torch.get_rng_state(), state)
     assert 1e8 < peak < 1e14  # from a slow core to a large server
+
+
+def test_the_measured_peak_is_the_products_two_operations_a_multiplication(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = (tick / 100 for tick in range(1000))  # a hundredth of a second between any two looks
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
+    peak = measured_peak(torch.device("cpu"), torch.float32)
+    assert peak == pytest.approx(2 * module.PROBE_SIZE["cpu"] ** 3 / 0.01)
 
 
 @pytest.mark.parametrize(
