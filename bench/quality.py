@@ -55,9 +55,10 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results" / "quality.json"
 SOURCE = "fed_speeches"
 CONTEXT = 256
-TOKENS = 1024  # in a step of either side
+PEER_TOKENS, OUR_TOKENS = 1024, 2048  # in a step: AdamW learns more from many small ones, Muon from fewer
 PEER_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
-OUR_RATES = (5e-3, 8e-3)
+OUR_RATES = (2.5e-2, 4e-2)  # of what Muon leaves to AdamW: embedding and norms
+MUON_RATE, MUON_ITERATIONS = 0.02, 3
 SHORT, SHORT_SHARE = 32, 0.6  # ours: context 32 for the first 60% of the time
 FOREVER = 10**6  # steps; the clock ends a run
 RESOLUTION = 10_000  # steps into which a run's time is cut for the schedules
@@ -83,9 +84,9 @@ def prepare(folder: Path) -> None:
     trained.save(folder / "tokenizer")
 
 
-def batches(folder: Path, context: int) -> Iterator[tuple[np.ndarray, np.ndarray, Batch]]:
-    """Windows of this context, `TOKENS` tokens a batch, in the plan's order."""
-    phase = Phase(FOREVER, context, TOKENS // context, {SOURCE: 1.0})
+def batches(folder: Path, context: int, tokens: int) -> Iterator[tuple[np.ndarray, np.ndarray, Batch]]:
+    """Windows of this context, so many tokens a batch, in the plan's order."""
+    phase = Phase(FOREVER, context, tokens // context, {SOURCE: 1.0})
     loader = Loader(folder / "shards", Plan.build(folder / "shards", PlanSettings((phase,)), None))
     for step in range(FOREVER):
         batch = loader.batch(step)
@@ -111,7 +112,7 @@ def peer(folder: Path, vocabulary: int, rate: float) -> tuple[nn.Module, Callabl
     256."""
     model = GPT(Shape(3, 192, 3, vocabulary, CONTEXT))
     optimizer = optimizer_of(model, rate)
-    stream = batches(folder, CONTEXT)
+    stream = batches(folder, CONTEXT, PEER_TOKENS)
 
     def step(share: float) -> None:
         for group in optimizer.param_groups:
@@ -123,7 +124,7 @@ def peer(folder: Path, vocabulary: int, rate: float) -> tuple[nn.Module, Callabl
 
 
 def ours(folder: Path, vocabulary: int, rate: float) -> tuple[nn.Module, Callable[[float], None]]:
-    """Ours: the Qwen3 layout, the look-up initialisation, short context first, AdamW, WSD."""
+    """Ours: the Qwen3 layout, the look-up initialisation, short context first, Muon, WSD."""
     config = ModelConfig(
         hidden_size=192, intermediate_size=512, num_hidden_layers=3, num_attention_heads=3,
         num_key_value_heads=3, head_dim=64, max_position_embeddings=CONTEXT, rope_theta=1e6,
@@ -132,10 +133,14 @@ def ours(folder: Path, vocabulary: int, rate: float) -> tuple[nn.Module, Callabl
     keep_freed_memory()
     model = Transformer(config)
     initialize(model, 1)
-    settings = TrainSettings(OptimizerSettings("adamw", learning_rate=rate))
+    settings = TrainSettings(
+        OptimizerSettings(
+            "muon", learning_rate=rate, muon_learning_rate=MUON_RATE, muon_iterations=MUON_ITERATIONS
+        )
+    )
     optimizers = build_optimizers(model, settings.optimizer)
     schedule = ScheduleSettings("wsd", warmup_fraction=0.03, decay_fraction=0.5)
-    streams = {context: batches(folder, context) for context in (SHORT, CONTEXT)}
+    streams = {context: batches(folder, context, OUR_TOKENS) for context in (SHORT, CONTEXT)}
     team, window = Team(model, torch.get_num_threads()), torch.zeros(6)
     numbers = iter(range(FOREVER))
 
@@ -168,7 +173,7 @@ def run(folder: Path, side: str, rate: float, seconds: float, split: str) -> dic
         "rate": rate,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "steps": steps,
-        "tokens": steps * TOKENS,
+        "tokens": steps * {"peer": PEER_TOKENS, "ours": OUR_TOKENS}[side],
         "seconds": round(passed, 1),
         "cpu_seconds": round(cpu, 1),
         **{name: round(value, 4) for name, value in scores.items()},
