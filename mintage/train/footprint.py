@@ -140,8 +140,9 @@ def footprint(
         "the backward pass of the last layer",
     )
     # The whole gradients of the layers and, of the head, the one that waits for the embedding's; with it,
-    # where tied, a second from the embedding and their sum.
-    waiting = 3 if tied else 2
+    # where tied, a second from the embedding and their sum, or only the rows of the tokens that came.
+    by_rows = tied and not cuda and processes == 1  # see team.py
+    waiting = 1 if by_rows else 3 if tied else 2
     layer_gradients = whole - (head if tied else 2 * head)
     if processes == 1 or (keeps and accumulated):
         present = (whole if accumulated else layer_gradients) + (threads - 1) * layer_gradients

@@ -18,8 +18,8 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
 from mintage.model.transformer import Transformer
 from mintage.train.blocks import compile_blocks, recompute_blocks
@@ -96,13 +96,11 @@ class Team:
 def gathers_rows(model: Transformer) -> bool:
     """Whether the embedding's gradient is given as the rows of the tokens that came. A table that is the head
     as well has a gradient of its full size already, to which these rows are added: no second table of zeros
-    is filled and added up, 2% of a step with 50K entries. Not on accelerators, which would have to be waited
+    is filled and added up (2% of a step with 50K entries). Not on accelerators, which would have to be waited
     for, and not where several processes share the table.
     """
-    weight_VD = model.embedding.weight
-    return (
-        model.config.tie_word_embeddings and weight_VD.device.type == "cpu" and not isinstance(weight_VD, DTensor)
-    )
+    shared = dist.is_available() and dist.is_initialized()
+    return model.config.tie_word_embeddings and model.embedding.weight.device.type == "cpu" and not shared
 
 
 def cut(batch: Any, pieces: int) -> list[Any]:

@@ -6,10 +6,12 @@ import dataclasses
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 from mintage.model.config import ModelConfig
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
+from mintage.train.objectives.next_token import objective
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
 from mintage.train.step import WINDOW, take_step
@@ -61,6 +63,28 @@ def test_dropout_gives_the_same_bits_with_threads(layout: str) -> None:
     torch.testing.assert_close(first, train(1, dtype=torch.float32, config=dropping), rtol=1e-3, atol=1e-4)
     whole = train(2, dtype=torch.float32, config=dataclasses.replace(dropping, dropout=0.0))
     assert (first - whole).abs().max() > 1e-2  # it does drop
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_table_that_is_the_head_too_gets_the_gradient_of_both(tied: bool) -> None:
+    model = Transformer(dataclasses.replace(CONFIG, tie_word_embeddings=tied)).double()
+    initialize(model, 0)
+    batch, settings = TinyLoader(Plan(1)).batch(0), TrainSettings()
+    logits_BTV = model.logits(model(torch.from_numpy(batch.inputs_BT)))
+    targets_BT = torch.from_numpy(batch.targets_BT).masked_fill(~torch.from_numpy(batch.mask_BT), -100)
+    cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten(), reduction="sum").backward()
+    expected = {name: parameter.grad for name, parameter in model.named_parameters()}
+    model.zero_grad()
+
+    def both_ways(replica: Transformer, piece: Batch) -> tuple[torch.Tensor, int]:
+        loss, count = objective(replica, piece, settings)
+        loss.backward()
+        return loss.detach(), count
+
+    Team(model, 2).learn(both_ways, batch)
+    for name, parameter in model.named_parameters():
+        assert not parameter.grad.is_sparse
+        torch.testing.assert_close(parameter.grad, expected[name])
 
 
 def test_an_error_in_a_thread_is_raised_and_the_number_of_threads_stays() -> None:
