@@ -72,7 +72,7 @@ class Tracker(TorchDispatchMode):
             return 1.0  # what the loss asks for on a CPU: the gradient of its own sum
         result = func(*args, **(kwargs or {}))
         for value in tree_iter(result):
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and not value.is_sparse:  # its parts came from other operations
                 self.count(value)
         return result
 
