@@ -198,10 +198,13 @@ def plan_trials(
                 for_width(recipe, config.hidden_size, steps),
             )
             settings = {"model": plain(config), **training.stage_settings(recipe, stage)}
-            name = f"scale-{recipe.name}-{size}-{budget}-{fingerprint_of('scale', settings, parents)[:8]}"
-            trials[name.rsplit("-", 1)[1]] = Trial(size, config, stage, name)
-    if len(trials) < len(sizes) * len(budgets):
-        raise MintageError("two of the sizes, or of the budgets, come to the same run; leave one out")
+            key = fingerprint_of("scale", settings, parents)[:8]
+            if key in trials:
+                raise MintageError(
+                    f"--sizes {size} --tokens {budget}: the same run as one before it "
+                    f"({config.parameter_count():,} parameters, {steps:,} steps); leave one of the two out"
+                )
+            trials[key] = Trial(size, config, stage, f"scale-{recipe.name}-{size}-{budget}-{key}")
     return sorted(trials.values(), key=lambda trial: trial.tokens * trial.flops_per_token)
 
 
