@@ -32,9 +32,8 @@ def check_recipe(recipe: Recipe, workspace: Workspace, until: str, processes: Pr
         stages[recipe.name] = recipe.tune
     for name, stage in stages.items():
         check_processes(stage.train, stage.plan.phases, processes.world)
-        if (
-            stage.train.float8 and workspace.card("models", name) is None
-        ):  # one that was made elsewhere may do
+        made = workspace.card("models", name) is not None  # elsewhere, by a machine that could
+        if stage.train.float8 and not made:
             check_float8(processes.device)
 
 

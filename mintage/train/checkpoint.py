@@ -86,7 +86,10 @@ def snapshot(
     for name, parameter in model.named_parameters(remove_duplicate=False):
         if id(parameter) not in copies:
             everything = parameter.full_tensor() if isinstance(parameter, DTensor) else parameter.detach()
-            copies[id(parameter)] = everything.to("cpu", copy=True) if processes.first else everything[:0]
+            # Of the others no view: it would keep what was gathered.
+            copies[id(parameter)] = (
+                everything.to("cpu", copy=True) if processes.first else everything.new_empty(0)
+            )
         weights[name] = copies[id(parameter)]
     shell = None
     if processes.first:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 from mintage.model.config import ModelConfig
 from mintage.train.objectives.accelerated import rows_at_a_time
+from mintage.train.objectives.next_token import CHUNK
 from mintage.train.parallel import WHOLE_GRADIENTS
 from mintage.train.settings import TrainSettings
 
 FLOAT32 = 4
 BFLOAT16 = 2
-CHUNK = 512  # rows whose logits exist at a time, as in objectives/next_token.py
 # Of the head on a GPU (objectives/accelerated.py), bytes for each logit that exists at a time: logits and
 # their gradient in bfloat16 where one kernel makes these; otherwise also what is between them, in float32.
 LOGIT = {True: 2 * BFLOAT16, False: BFLOAT16 + 5 * FLOAT32 + 1}
