@@ -5,9 +5,10 @@
 A GPT-2-shaped stand-in is trained on one half of the central bankers' speeches in ../shared/data. A model of
 two thirds of its layers, width, heads and neurons, in the Arcee layout, is then trained on the other half:
 from fresh weights over N tokens, at the better of two rates, and from weights cut out of the stand-in over
-N / 4 and fewer. Every run follows its own whole schedule; losses are nats a token on speeches that neither
-half holds. The other ways to cut stand beside it, over N / 12 tokens: each is the cut of mintage.model.cut
-with one function replaced.
+N / 4 and fewer. Every run follows its own whole schedule. Losses are nats a token on speeches that neither
+half holds: the curves on one part of these, by which rates and ways were chosen, what is compared on another
+that was looked at once. The other ways to cut stand beside it, over N / 12 tokens: each is the cut of
+mintage.model.cut with one function replaced.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ EASED = 0.3  # of the steps, over which positions fade and RoPE comes
 
 
 def tokens(folder: Path) -> dict[str, np.ndarray]:
-    """The speeches as tokens: `base` and `continued`, half of the speeches each, and `held_out`."""
+    """The speeches as tokens: `base` and `continued`, half of the speeches each, and of what neither holds
+    `held_out` and `test`, as much each."""
     path = folder / "tokens.npz"
     if not path.exists():
         data = Path(os.environ.get("MINTAGE_SHARED_DATA", ROOT.parent / "shared" / "data"))
@@ -91,7 +93,9 @@ def tokens(folder: Path) -> dict[str, np.ndarray]:
             for part, texts in parts.items()
         }
         np.savez(path, **joined)
-    return dict(np.load(path))
+    data = dict(np.load(path))
+    used = HELD_OUT_ROWS * CONTEXT + 1
+    return {**data, "held_out": data["held_out"][:used], "test": data["held_out"][-used:]}
 
 
 def rows(ids: np.ndarray, seed: int, steps: int) -> Iterator[Batch]:
@@ -106,8 +110,8 @@ def rows(ids: np.ndarray, seed: int, steps: int) -> Iterator[Batch]:
 
 
 def held_out_loss(model: Transformer, ids: np.ndarray) -> float:
-    """Nats a token over the first held-out windows."""
-    block = torch.from_numpy(ids[: HELD_OUT_ROWS * CONTEXT + 1].astype(np.int64))
+    """Nats a token over the windows of these tokens."""
+    block = torch.from_numpy(ids.astype(np.int64))
     inputs, targets = block[:-1].view(-1, CONTEXT), block[1:].view(-1, CONTEXT)
     model.eval()
     with torch.no_grad():
@@ -128,7 +132,8 @@ def train(
     rate: float,
     before_step: Callable[[int], None],
 ) -> dict[str, Any]:
-    """One run over its whole schedule; its curve is [tokens, loss] of the held-out text."""
+    """One run over its whole schedule; its curve is [tokens, loss] of the held-out text, its loss that of the
+    test."""
     settings = TrainSettings(
         OptimizerSettings("adamw", learning_rate=rate),
         ScheduleSettings("wsd", warmup_fraction=0.05, decay_fraction=0.5),
@@ -139,6 +144,7 @@ def train(
     window = torch.zeros(WINDOW)
     looks = {round(steps * part / LOOKS) for part in range(1, LOOKS + 1)}
     curve = [[0, held_out_loss(model, data["held_out"])]]
+    untrained = held_out_loss(model, data["test"])
     started = time.process_time()
     for step, batch in enumerate(rows(data[part], seed, steps)):
         before_step(step)
@@ -148,7 +154,10 @@ def train(
             curve.append([(step + 1) * TOKENS, held_out_loss(model, data["held_out"])])
             print(f"    {step + 1:5d} steps  {curve[-1][1]:.4f}", flush=True)
     seconds = round(time.process_time() - started, 1)
-    return {"steps": steps, "rate": rate, "loss": curve[-1][1], "curve": curve, "cpu_seconds": seconds}
+    return {
+        "steps": steps, "rate": rate, "loss": held_out_loss(model, data["test"]),
+        "loss_untrained": untrained, "curve": curve, "cpu_seconds": seconds,
+    }  # fmt: skip
 
 
 def nothing(step: int) -> None:
@@ -301,9 +310,9 @@ def main() -> None:
         trial(name, lambda functions=functions: replaced(functions), shortest, CUT_RATE)
     trial("positions eased into RoPE", lambda: eased(base, calibration, shortest), shortest, CUT_RATE)
     fresh_runs = [trial("fresh, N", lambda: (fresh(TARGET), nothing), whole, each) for each in FRESH_RATES]
-    best = min(run["loss"] for run in fresh_runs)
+    best = min(fresh_runs, key=lambda run: run["curve"][-1][1])["loss"]
     calibrated = CALIBRATION_ROWS * CONTEXT
-    untrained = runs[FRACTIONS[0]]["curve"][0][1]
+    untrained = runs[FRACTIONS[0]]["loss_untrained"]
     needed = [calibrated] if untrained <= best else []
     needed += [whole // part * TOKENS + calibrated for part, run in runs.items() if run["loss"] <= best]
     record = {
