@@ -1,5 +1,5 @@
-"""Write the tables of docs/results.md anew from the JSON in bench/results: `python bench/tables.py`
-(`--check` only looks).
+"""Write the tables of docs/results.md and docs/scale.md anew from the JSON in bench/results:
+`python bench/tables.py` (`--check` only looks).
 
 Each table stands between `<!-- table: NAME -->` and `<!-- end -->`; whatever else is on the page is left
 alone.
@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "bench" / "results"
-PAGE = ROOT / "docs" / "results.md"
+PAGES = [ROOT / "docs" / "results.md", ROOT / "docs" / "scale.md"]
+GIGABYTES = 478  # the text of 100 billion tokens, docs/scale.md
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -178,11 +179,28 @@ def extract() -> str:
     ) + table(["", *sides], rows)
 
 
+def refining() -> str:
+    """What the steps of refining cost, and would cost for 100 billion tokens."""
+    result = json.loads((RESULTS / "refining.json").read_text())
+    rates = result["megabytes_per_cpu_second"]
+    rows = [
+        [step, f"{rate:.1f} MB/s", f"{GIGABYTES * 1e3 / rate / 3600:.0f}"]
+        for step, rate in rates.items()
+        if rate < 100  # beyond, a minute or two
+    ]
+    text = (
+        f"{result['documents']:,} documents of the finance mix, {result['bytes'] / 1e6:.0f} MB of text, "
+        f"median of {len(result['cpu_seconds'])} rounds, at most {result['peak_memory_mib']:,} MiB."
+    )
+    return text + "\n\n" + table(["step", "rate of a core", "core-hours for 100 billion tokens"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "train": train,
     "quality": quality,
     "loss": loss,
     "extract": extract,
+    "refining": refining,
 } | {
     name: lambda name=name: report(name)
     for name in ("quickstart", "sandbox-10m", "fed-10m", "earnings-10m", "earnings-gpt-10m", "mintage-10m")
@@ -202,13 +220,16 @@ def page(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or with --check say whether it is what the results give."""
-    old = PAGE.read_text()
-    new = page(old)
-    if "--check" in arguments:
-        return int(old != new)
-    PAGE.write_text(new)
-    return 0
+    """Write the pages, or with --check say whether they are what the results give."""
+    status = 0
+    for path in PAGES:
+        old = path.read_text()
+        new = page(old)
+        if "--check" in arguments:
+            status |= int(old != new)
+        else:
+            path.write_text(new)
+    return status
 
 
 if __name__ == "__main__":
