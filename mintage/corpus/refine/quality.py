@@ -101,7 +101,7 @@ BOILERPLATE = (
     "media contact",
     "table of contents",
 )
-SENTENCE_ENDS = (". ", "\n", "! ", "? ")
+SENTENCE_ENDS = ("\n", ". ", "! ", "? ")  # a line's end is near, and bounds the search for the others
 
 
 def tag(directory: Path) -> int:
@@ -198,9 +198,12 @@ def boilerplate_share(text: str) -> float:
     for place in sorted(places):
         if place < end:
             continue
-        start = max(lowered.rfind(mark, end, place) + 1 for mark in SENTENCE_ENDS)
-        ends = [found for mark in SENTENCE_ENDS if (found := lowered.find(mark, place)) >= 0]
-        end, start = min(ends, default=len(lowered) - 1) + 1, max(start, end)
+        start, last = end, len(lowered) - 1
+        for mark in SENTENCE_ENDS:
+            start = max(start, lowered.rfind(mark, start, place) + 1)
+            found = lowered.find(mark, place, last + len(mark))
+            last = found if found >= 0 else last
+        end = last + 1
         boilerplate += end - start
     return share(boilerplate, len(lowered))
 

@@ -31,25 +31,29 @@ NEAR_CHARACTERS = 200
 EMAIL = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w@])"
 )
+# Patterns begin with the characters that can come first, and look at what stands before these after them:
+# the search then skips from one such character to the next, several times as fast.
 PHONE = re.compile(
     r"""
-    (?<![\w.,$€£(+-])
+    [+(1-9](?<![\w.,$€£(+-].)
     (?:
-        \+\d{1,3}[ .-]?(?:\(0\)[ ]?)?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]\d{2,4}){1,4}     # +44 20 7946 0958
-        | (?:1[ .-])?\([2-9]\d{2}\)[ ]?[2-9]\d{2}[-.–]\d{4}                                 # (212) 555-0142
-        | (?:1[-.])?[2-9]\d{2}([-.])[2-9]\d{2}\1\d{4}                                       # 212-555-0142
+        # +44 20 7946 0958, (212) 555-0142, 212-555-0142
+        (?<=\+)\d{1,3}[ .-]?(?:\(0\)[ ]?)?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]\d{2,4}){1,4}
+        | (?:(?<=1)[ .-]\(|(?<=\())[2-9]\d{2}\)[ ]?[2-9]\d{2}[-.–]\d{4}
+        | (?:(?<=1)[-.][2-9]|(?<=[2-9]))\d{2}([-.])[2-9]\d{2}\1\d{4}
     )
     (?![\w%]|[.,-]\d)
     """,
     re.VERBOSE,
 )
-SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
-IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?!\w)")
+SSN = re.compile(r"\d(?<![\w-].)(?<!9)(?<!0(?=00))(?<!6(?=66))\d{2}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
+IBAN = re.compile(r"[A-Z](?<!\w.)[A-Z]\d{2}(?:[ ]?[A-Z0-9]{4}){2,7}(?:[ ]?[A-Z0-9]{1,3})?(?!\w)")
 CARD = re.compile(
-    r"(?<![\w.,-])(?:[3-6]\d{3}([ -])\d{4}\1\d{4}\1\d{4}|3\d{3}([ -])\d{6}\2\d{5}|[3-6]\d{12,15})"
+    r"[3-6](?<![\w.,-].)(?:\d{3}([ -])\d{4}\1\d{4}\1\d{4}|(?<=3)\d{3}([ -])\d{6}\2\d{5}|\d{12,15})"
     r"(?![\w-]|[.,]\d)"
 )
-IPV4 = re.compile(r"(?<![\w.$-])\d{1,3}(?:\.\d{1,3}){3}(?![\w%-]|\.\d)")
+IPV4 = re.compile(r"\d(?<![\w.$-].)\d{0,2}(?:\.\d{1,3}){3}(?![\w%-]|\.\d)")
+COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:")
 IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7}(?![\w:])")
 NUMBERED = re.compile(
     r"(?:section|sec|§|item|exhibit|version|v|release|chapter|rule|no)\.?\s*$", re.IGNORECASE
@@ -162,7 +166,8 @@ def candidates(text: str, kinds: tuple[PersonalKind, ...]) -> Iterator[Span]:
         yield from (Span(*match.span(), "card") for match in CARD.finditer(text) if is_card(match[0]))
     if "ip" in kinds:
         yield from (Span(*match.span(), "ip") for match in IPV4.finditer(text) if is_address(text, match))
-        yield from (Span(*match.span(), "ip") for match in IPV6.finditer(text) if is_address(text, match))
+        if COLONS.search(text):
+            yield from (Span(*match.span(), "ip") for match in IPV6.finditer(text) if is_address(text, match))
 
 
 def is_public(text: str, span: Span, settings: ScrubSettings) -> bool:
