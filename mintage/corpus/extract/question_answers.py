@@ -53,8 +53,8 @@ def documents(answer: Answer, source: str, report: SourceReport | None = None) -
                 kind=CHAT,
                 title=question.kind,
                 available_at=filing.available_at,
-                date_precision="second" if filing.accepted else "bound",
-                published_at=filing.available_at if filing.accepted else None,
+                date_precision=filing.precision,
+                published_at=filing.available_at if filing.precision == "second" else None,
                 period_end=max(measure.period[1] for measure in question.uses),
                 entities=[
                     *answer.entities(company, filing),

@@ -17,13 +17,16 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from mintage.corpus.document import Use
+from mintage.corpus.document import DatePrecision, Use
 from mintage.corpus.extract.topics import label_of
 from mintage.corpus.sources.dates import END_OF_DAY, in_utc
 from mintage.corpus.sources.report import SourceReport
 
 EASTERN = ZoneInfo("America/New_York")
 ACCESSION = re.compile(r"\d{10}-\d\d-\d{6}")
+
+Release = tuple[datetime, DatePrecision]
+"""The moment (UTC) from which a filing was public, and its precision."""
 
 
 class Item(NamedTuple):
@@ -38,14 +41,14 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """A filing: its form, the day in its header, the moment (UTC) from which it was public, and whether that
-    is its acceptance or only a bound, the end of that day in New York."""
+    """A filing: its form, the day in its header, the moment (UTC) from which it was public, and how well
+    that is known: by its acceptance, or only as a bound, the end of that day in New York."""
 
     accession: str
     form: str
     filed: date
     available_at: datetime
-    accepted: bool
+    precision: DatePrecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,10 @@ class Fact:
 
 
 class FormerName(NamedTuple):
-    """A name that a company had until a day."""
+    """A name that a company gave up, with the first and the last day of its use."""
 
     name: str
+    since: date
     until: date
 
 
@@ -68,7 +72,8 @@ class FormerName(NamedTuple):
 class Answer:
     """An answer of companyfacts, and what is known beside it.
 
-    `acceptance`: the moment from which a filing was public, by accession; where it is not known the END of
+    `acceptance`: the moment from which a filing was public and its precision, by accession; where it is not
+    known the END of
     the day in its header in New York is the bound. `former_names`: the names that the company gave up, since
     the answer has only the one it bears now. `tickers`: those of its shares. `latest`: the last
     day on which a filing can have been made, by the day of the retrieval.
@@ -79,7 +84,7 @@ class Answer:
     raw_sha256: str
     licence: str
     use: Use
-    acceptance: Mapping[str, datetime] = field(default_factory=dict)
+    acceptance: Mapping[str, Release] = field(default_factory=dict)
     former_names: Sequence[FormerName] = ()
     tickers: Sequence[str] = ()
     latest: date = date.max
@@ -111,14 +116,14 @@ class Company:
 
 def read_company(
     body: bytes,
-    acceptance: Mapping[str, datetime],
+    acceptance: Mapping[str, Release],
     report: SourceReport,
     file: str,
     latest: date = date.max,
 ) -> Company | None:
     """Read an answer of companyfacts; None where it is none.
 
-    `acceptance` gives moments (UTC) by accession; `report` counts what cannot be read, with the number of the
+    `acceptance` is that of `Answer`; `report` counts what cannot be read, with the number of the
     fact in the answer: a date that is none or after `latest`, a period that ends before it starts or after it
     was filed, a value that is no number, a second value of the same item in one filing.
     """
@@ -168,7 +173,7 @@ def read_fact(
     tag: str,
     unit: str,
     one: dict[str, Any],
-    acceptance: Mapping[str, datetime],
+    acceptance: Mapping[str, Release],
     filings: dict[str, Filing],
     latest: date,
 ) -> Fact:
@@ -190,10 +195,9 @@ def read_fact(
         filed = date.fromisoformat(one["filed"])
         if filed > latest:
             raise ValueError(f"filed on {filed}, which is in the future")
-        accepted = acceptance.get(accession)
-        public = accepted or in_utc(datetime.combine(filed, END_OF_DAY), EASTERN)
+        bound: Release = in_utc(datetime.combine(filed, END_OF_DAY), EASTERN), "bound"
         form = (one["form"] or "").strip() or "of an unknown name"
-        filing = filings[accession] = Filing(accession, form, filed, public, accepted is not None)
+        filing = filings[accession] = Filing(accession, form, filed, *acceptance.get(accession, bound))
     if start is not None and start > end:
         raise ValueError(f"the period from {start} ends on {end}")
     if end > filing.filed:
@@ -216,6 +220,10 @@ def as_of(store: Mapping[Item, Sequence[Fact]], item: Item, moment: datetime) ->
 
 
 def name_at(name: str, former: Sequence[FormerName], day: date) -> str:
-    """The company's name on a day, so that no text bears a name that came later."""
-    had = min((one for one in former if one.until > day), key=lambda one: one.until, default=None)
-    return name if had is None else had.name
+    """The company's name on a day, so that no text bears a name that came later: of former names in use on
+    the day the one given up first, between two of them the one before."""
+    if all(one.until < day for one in former):
+        return name
+    begun = [one for one in former if one.since <= day] or [min(former, key=lambda one: one.since)]
+    in_use = [one for one in begun if day <= one.until]
+    return (min(in_use, key=lambda one: one.until) if in_use else max(begun, key=lambda one: one.until)).name

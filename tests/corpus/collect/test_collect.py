@@ -32,7 +32,7 @@ class World:
         self.asked.append((request.url, dict(headers)))
         if request.url not in self.pages:
             raise Refused(request.url, "HTTP 404")
-        if self.headers and headers.get("If-None-Match") == self.headers.get("etag"):
+        if "etag" in self.headers and headers.get("If-None-Match") == self.headers["etag"]:
             return Response(request.url, 304, self.headers, b"", NOW)
         return Response(request.url, 200, self.headers, self.pages[request.url], NOW)
 
@@ -193,6 +193,11 @@ def test_a_page_that_may_change_is_asked_for_with_its_validator_and_kept_where_i
     assert fetch(Request(f"{HOST}/0")) == b"text"
     assert world.asked[1] == (f"{HOST}/0", {"If-None-Match": '"1"'})
     assert (fetch.account.fetched, fetch.account.unchanged) == (1, 1)
+    world = World({f"{HOST}/1": b"text"}, {"last-modified": "Wed, 21 Oct 2015 07:28:00 GMT"})
+    fetch = Fetch(RawStore(tmp_path), world, Account())
+    fetch(Request(f"{HOST}/1"))
+    fetch(Request(f"{HOST}/1"))
+    assert world.asked[1] == (f"{HOST}/1", {"If-Modified-Since": "Wed, 21 Oct 2015 07:28:00 GMT"})
 
 
 def test_a_page_asked_for_with_a_new_note_is_stored_with_it(tmp_path: Path) -> None:
@@ -201,6 +206,8 @@ def test_a_page_asked_for_with_a_new_note_is_stored_with_it(tmp_path: Path) -> N
     fetch.answer(Request(f"{HOST}/0", note={"series": "A"}))
     assert fetch.answer(Request(f"{HOST}/0", note={"series": "B"})).note == {"series": "B"}
     assert RawStore(tmp_path).newest[f"{HOST}/0"].note == {"series": "B"}
+    last = fetch.answer(Request(f"{HOST}/0", immutable=True, note={"series": "C"}))
+    assert last.note == {"series": "C"}
 
 
 def test_a_page_that_changed_is_kept_in_both_states_and_the_newest_is_the_last(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -74,9 +76,13 @@ def test_a_request_carries_the_user_agent_and_its_own_headers_and_gives_the_body
     assert seen[0]["user-agent"] == "tests me@example.org"
     assert seen[0]["x-key"] == "secret"
     assert seen[0]["if-none-match"] == '"0"'
+    assert abs(datetime.now(UTC) - response.retrieved_at) < timedelta(minutes=1)
 
 
-def test_secret_parameters_are_sent_and_stand_in_no_answer(clock: Clock) -> None:
+def test_secret_parameters_are_sent_and_stand_in_no_answer_and_no_log(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
     asked = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -86,6 +92,7 @@ def test_secret_parameters_are_sent_and_stand_in_no_answer(clock: Clock) -> None
     response = live(clock, answer).get(Request(f"{URL}?a=1", parameters={"key": "secret"}), {})
     assert asked == [f"{URL}?a=1&key=secret"]
     assert response.url == f"{URL}?a=1"
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410, 501])
@@ -93,6 +100,24 @@ def test_other_statuses_are_refused_at_once(clock: Clock, status: int) -> None:
     with pytest.raises(Refused, match=f"HTTP {status}"):
         live(clock, in_turn(httpx.Response(status, content=b"no"))).get(Request(URL), {})
     assert clock.pauses == []
+
+
+@pytest.mark.parametrize("status", [408, 425, 500, 502, 504])
+def test_a_host_in_trouble_is_asked_again_at_its_rate(clock: Clock, status: int) -> None:
+    times = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        times.append(clock.now)
+        return httpx.Response(status if len(times) == 1 else 200, content=b"text")
+
+    assert live(clock, answer, rate=0.1).get(Request(URL), {}).body == b"text"
+    assert times[1] - times[0] >= 10
+
+
+def test_an_address_that_moved_is_followed_and_kept_under_its_own_name(clock: Clock) -> None:
+    moved = httpx.Response(301, headers={"Location": "https://www.example.org/new"})
+    response = live(clock, in_turn(moved, httpx.Response(200, content=b"text"))).get(Request(URL), {})
+    assert (response.url, response.body) == (URL, b"text")
 
 
 def test_a_403_says_what_to_mend(clock: Clock) -> None:
@@ -240,6 +265,8 @@ def test_a_saved_file_is_there_only_when_it_is_whole(clock: Clock, tmp_path: Pat
 
     with pytest.raises(Refused):
         live(clock, lambda request: httpx.Response(200, content=cut())).save(Request(URL), path)
+    with pytest.raises(Refused, match="empty"):
+        live(clock, lambda request: httpx.Response(200, content=b"")).save(Request(URL), path)
     assert list(tmp_path.iterdir()) == []
     live(clock, lambda request: httpx.Response(200, content=b"y" * 3_000_000)).save(Request(URL), path)
     assert path.read_bytes() == b"y" * 3_000_000
@@ -282,8 +309,10 @@ def test_a_file_that_never_changes_is_fetched_on_where_it_broke(clock: Clock, tm
 def test_a_kill_between_the_last_byte_and_the_name_loses_nothing(clock: Clock, tmp_path: Path) -> None:
     path, body = tmp_path / "weights", b"whole" * 100
     (tmp_path / ".weights.partial").write_bytes(body)
-    live(clock, ranged(body, [])).save(Request(URL, immutable=True), path)
+    asked = list[int]()
+    live(clock, ranged(body, [])).save(Request(URL, immutable=True), path, asked.append)
     assert path.read_bytes() == body
+    assert asked == []  # nothing came a second time
     (tmp_path / ".weights.partial").write_bytes(body + b"more than there is")
     live(clock, ranged(body, [])).save(Request(URL, immutable=True), path)
     assert path.read_bytes() == body
@@ -312,7 +341,10 @@ def write_recording(folder: Path, name: str, body: bytes, sha256: str | None = N
 def test_a_recording_is_replayed_by_url(tmp_path: Path) -> None:
     write_recording(tmp_path, "page.gz", b"text")
     replay = Replay([tmp_path])
-    assert replay.get(Request(URL), {}).body == b"text"
+    os.utime(tmp_path / "page.gz", (1, 1_700_000_000))
+    response = replay.get(Request(URL), {})
+    assert response.body == b"text"
+    assert response.retrieved_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)  # the same in every run
     with pytest.raises(Refused, match="not among the recorded responses"):
         replay.get(Request(URL + "/other"), {})
 

@@ -17,7 +17,16 @@ import pytest
 from mintage.corpus.document import Document
 from mintage.corpus.extract.companyfacts import documents
 from mintage.corpus.extract.figures import FORMS, form_of
-from mintage.corpus.extract.vintages import Answer, FormerName, Item, as_of, histories, name_at, read_company
+from mintage.corpus.extract.vintages import (
+    Answer,
+    FormerName,
+    Item,
+    Release,
+    as_of,
+    histories,
+    name_at,
+    read_company,
+)
 from mintage.corpus.sources.report import SourceReport
 
 from .readers import CIKS, Raw, Read, figures_of, fits, prose_labels, raw_facts, read_changes, recording
@@ -32,7 +41,7 @@ def recorded_documents(shared_data: Path, cik: str) -> list[Document]:
 
 def made(
     body: bytes,
-    acceptance: dict[str, datetime] | None = None,
+    acceptance: dict[str, Release] | None = None,
     report: SourceReport | None = None,
     **more: Any,
 ) -> list[Document]:
@@ -80,6 +89,7 @@ def test_every_figure_of_every_text_is_what_the_source_knew_then(shared_data: Pa
         accession = accession_of(document)
         filed = days[accession]
         figures = figures_of(document, units, labels)
+        assert document.period_end == max(figure.end for figure in figures)
         for figure in figures:
             assert figure.value in brute.values(figure, filed, accession), (document.native_id, figure)
         for now, before in read_changes(document.text, units):
@@ -193,7 +203,7 @@ def entry(value: Any = 5_000_000, serial: int = 1, filed: str = "2020-02-01", **
 def test_a_document_is_available_from_the_acceptance_or_else_from_the_end_of_the_day() -> None:
     accepted = datetime(2020, 2, 1, 21, 30, 15, tzinfo=UTC)
     first, second = made(
-        small(entry(), entry(6_000_000, 2, "2020-07-01")), {"0000000007-20-000001": accepted}
+        small(entry(), entry(6_000_000, 2, "2020-07-01")), {"0000000007-20-000001": (accepted, "second")}
     )
     assert (first.available_at, first.date_precision, first.published_at) == (accepted, "second", accepted)
     assert second.available_at == datetime(2020, 7, 2, 3, 59, 59, 999999, tzinfo=UTC)
@@ -201,6 +211,8 @@ def test_a_document_is_available_from_the_acceptance_or_else_from_the_end_of_the
     assert (
         "6 million US dollars, before that 5 million US dollars (form 10-K filed 2020-02-01)" in second.text
     )
+    assert "0000000007-20-000001" in second.text and "0000000007-20-000002" in second.text  # both filings
+    assert second.title.endswith("form 10-K filed 2020-07-01")
 
 
 def test_entries_that_cannot_be_are_counted_and_the_others_go_on() -> None:
@@ -228,11 +240,26 @@ def test_entries_that_cannot_be_are_counted_and_the_others_go_on() -> None:
 
 
 def test_no_text_bears_a_name_that_the_company_took_later() -> None:
-    former = [FormerName("Older Corp", date(2005, 1, 1)), FormerName("Old Corp", date(2020, 3, 1))]
-    assert name_at("New Inc.", former, date(2004, 1, 1)) == "Older Corp"
-    assert name_at("New Inc.", former, date(2020, 3, 1)) == "New Inc."
+    # Apple's, as EDGAR lists them; under the last of them it filed on a single day
+    former = [
+        FormerName("APPLE INC", date(2007, 1, 10), date(2019, 8, 5)),
+        FormerName("APPLE COMPUTER INC", date(1994, 1, 26), date(2007, 1, 4)),
+        FormerName("APPLE COMPUTER INC/ FA", date(1997, 7, 28), date(1997, 7, 28)),
+    ]
+    for day, name in {
+        date(1993, 1, 1): "APPLE COMPUTER INC",
+        date(1996, 1, 1): "APPLE COMPUTER INC",
+        date(1997, 7, 28): "APPLE COMPUTER INC/ FA",
+        date(2007, 1, 4): "APPLE COMPUTER INC",
+        date(2007, 1, 8): "APPLE COMPUTER INC",
+        date(2007, 1, 10): "APPLE INC",
+        date(2019, 8, 5): "APPLE INC",
+        date(2019, 8, 6): "Apple Inc.",
+    }.items():
+        assert name_at("Apple Inc.", former, day) == name, day
+    old = [FormerName("Old Corp", date(2005, 1, 1), date(2020, 3, 1))]
     body = small(entry(), entry(6_000_000, 2, "2020-07-01"), name="New Inc.")
-    first, second = made(body, former_names=former)
+    first, second = made(body, former_names=old)
     assert "Old Corp" in first.text and "New Inc." not in first.text + first.title
     assert "New Inc." in second.text
 
@@ -265,3 +292,12 @@ def test_a_share_is_written_in_percent_and_only_a_share() -> None:
     assert "31.2" in share.text and "ercent" in share.text
     assert "3.85" in more.text and "385" not in more.text
     assert "0.5" in ratio.text and "percent" not in ratio.text
+
+
+@pytest.mark.parametrize(("form", "words"), [("10-K", "fiscal year"), ("10-Q", "twelve months")])
+def test_twelve_months_are_a_fiscal_year_in_annual_reports_only(form: str, words: str) -> None:
+    texts = ""
+    for serial in range(12):  # until each of the three forms was drawn
+        texts += made(small(entry(5, serial, start="2019-01-01", form=form), tag="GrossProfit"))[0].text
+    assert f"the {words} ended 2019-12-31" in texts
+    assert ("fiscal year" in texts) is (form == "10-K")

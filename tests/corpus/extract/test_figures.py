@@ -136,6 +136,16 @@ def test_periods_are_named_after_their_length() -> None:
         assert period_words(start, end) == f"the {name} months ended 2019-09-28"
 
 
+def test_a_period_is_named_by_months_only_within_a_week_of_them() -> None:
+    names = {1: "month", 3: "three months", 6: "six months", 9: "nine months", 12: "twelve months"}
+    start = date(2019, 1, 1)
+    for days in range(1, 500):
+        end = start + timedelta(days=days - 1)
+        near = [name for months, name in names.items() if abs(days - months * 365.25 / 12) <= 7]
+        whole = f"the {near[0]} ended {end}" if near else f"the period from {start} to {end}"
+        assert period_words(start, end) == whole, days
+
+
 def test_the_forms_are_spread_evenly_and_never_change() -> None:
     forms = [form_of(f"document {serial}") for serial in range(3000)]
     assert all(900 < forms.count(form) < 1100 for form in FORMS)

@@ -78,6 +78,8 @@ def test_every_answer_is_what_its_program_gives_on_figures_of_one_filing(shared_
         answer, kind = about["answer"], document.title
         kinds[kind] += 1
         assert answer in reply and "latest" not in reply
+        if kind in ("difference", "growth"):
+            assert (" rose by " if result > 0 else " fell by ") in reply and " by -" not in reply
         if isinstance(result, bool):
             greatest = [figure for figure in shown if figure.value == max(operands)]
             assert answer in question or answer in question.replace("In the", "in the").replace(
@@ -124,6 +126,7 @@ def test_questions_are_known_when_their_filing_is_and_need_no_later_one(shared_d
         day = date.fromisoformat(filed[dict(document.entities)["accession"]])
         assert document.available_at and document.available_at.astimezone(UTC).date() >= day
         assert document.period_end and document.period_end <= day
+        assert (document.date_precision, document.published_at) == ("bound", None)
     day = sorted(filed.values())[len(filed) // 2]
     answer = json.loads(body, parse_float=lambda text: f"number {text}")
     for tags in answer["facts"].values():
@@ -171,7 +174,7 @@ def test_acceptance_is_when_a_question_is_known() -> None:
     accepted = datetime(2020, 2, 1, 21, 30, 15, tzinfo=UTC)
     found = made(
         small(Revenues=100, GrossProfit=40),
-        acceptance={"0000000007-20-000001": accepted},
+        acceptance={"0000000007-20-000001": (accepted, "second")},
         tickers=["ACME"],
     )
     assert {("cik", "0000000007"), ("ticker", "ACME")} <= set(found[0].entities)
@@ -183,3 +186,127 @@ def test_acceptance_is_when_a_question_is_known() -> None:
         "In the fiscal year ended 2019-12-31, Acme Inc.'s gross margin was 40.0 percent: "
         "40 / 100 x 100 = 40.0 percent (figures in US dollars)."
     )
+
+
+def filed(form: str, *rows: tuple[str, str, str | None, str, float]) -> list[Document]:
+    """The questions about a filing that states these rows: tag, unit, first and last day, value."""
+    facts: dict[str, Any] = {}
+    for tag, unit, start, end, value in rows:
+        one = {"end": end, "val": value, "accn": "0000000007-20-000001", "form": form, "filed": "2020-02-01"}
+        units = facts.setdefault(tag, {"label": tag, "units": {}})["units"]
+        units.setdefault(unit, []).append(one | ({"start": start} if start else {}))
+    return made(json.dumps({"cik": 7, "entityName": "Acme Inc.", "facts": {"us-gaap": facts}}).encode())
+
+
+def year(tag: str, number: int, value: float, unit: str = "USD") -> tuple[str, str, str | None, str, float]:
+    return tag, unit, f"{number}-01-01", f"{number}-12-31", value
+
+
+def at(tag: str, number: int, value: float) -> tuple[str, str, str | None, str, float]:
+    return tag, "USD", None, f"{number}-12-31", value
+
+
+def replies(documents: list[Document]) -> str:
+    return "\n".join(chat_messages(document.text)[1]["content"] for document in documents)
+
+
+def test_three_years_are_compared_added_and_averaged_as_by_hand() -> None:
+    revenue = [
+        year("Revenues", number, value * 10**6) for number, value in ((2017, 500), (2018, 400), (2019, 650))
+    ]
+    documents = filed("10-K", *revenue)
+    said = replies(documents)
+    years = "the fiscal years ended 2017-12-31, 2018-12-31 and 2019-12-31"
+    first, second = (f"the fiscal year ended {number}-12-31" for number in (2017, 2018))
+    for sentence in (
+        f"From {first} to {second}, Acme Inc.'s revenue fell by 100 million US dollars: "
+        "400 - 500 = -100 million US dollars.",
+        f"From {first} to {second}, Acme Inc.'s revenue fell by 20.0 percent: "
+        "(400 - 500) / 500 x 100 = -20.0 percent (figures in millions of US dollars).",
+        f"Over {years}, the total of Acme Inc.'s revenue was 1,550 million US dollars: "
+        "500 + 400 + 650 = 1,550 million US dollars.",
+        f"Over {years}, the average of Acme Inc.'s revenue was 516.7 million US dollars: "
+        "(500 + 400 + 650) / 3 = 516.7 million US dollars.",
+    ):
+        assert sentence in said
+    ends = {one.title: one.period_end for one in documents if one.title in ("total", "average")}
+    assert set(ends.values()) == {date(2019, 12, 31)}
+    assets = filed("10-K", *(at("Assets", number, 100 + number) for number in (2017, 2018, 2019)))
+    kinds = {document.title for document in assets}
+    assert "average" in kinds and "total" not in kinds  # what is there on three days cannot be added up
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentences"),
+    [
+        ((year("GrossProfit", 2019, 40), year("Revenues", 2019, 160)), ["gross margin was 25.0 percent"]),
+        (
+            (year("OperatingIncomeLoss", 2019, 40), year("Revenues", 2019, 160)),
+            ["operating margin was 25.0 percent"],
+        ),
+        ((year("NetIncomeLoss", 2019, 40), year("Revenues", 2019, 160)), ["net margin was 25.0 percent"]),
+        (
+            (at("AssetsCurrent", 2019, 300), at("LiabilitiesCurrent", 2019, 120)),
+            ["current ratio was 2.50", "working capital was 180 US dollars"],
+        ),
+        (
+            (at("Liabilities", 2019, 90), at("StockholdersEquity", 2019, 60)),
+            ["ratio of liabilities to equity was 1.50"],
+        ),
+        ((at("StockholdersEquity", 2019, 60), at("Assets", 2019, 150)), ["equity ratio was 40.0 percent"]),
+        (
+            (
+                year("NetCashProvidedByUsedInOperatingActivities", 2019, 90),
+                year("PaymentsToAcquirePropertyPlantAndEquipment", 2019, 30),
+            ),
+            ["free cash flow was 60 US dollars"],
+        ),
+        (
+            (
+                year(
+                    "IncomeLossFromContinuingOperationsBeforeIncomeTaxesExtraordinaryItemsNoncontrolling"
+                    "Interest",
+                    2019,
+                    84,
+                ),
+                year("IncomeTaxExpenseBenefit", 2019, 21),
+            ),
+            ["effective tax rate was 25.0 percent", "income after taxes was 63 US dollars"],
+        ),
+        (
+            (
+                year("CommonStockDividendsPerShareDeclared", 2019, 1.5, "USD/shares"),
+                year("EarningsPerShareDiluted", 2019, 6, "USD/shares"),
+            ),
+            ["payout ratio was 25.0 percent"],
+        ),
+    ],
+)
+def test_ratios_are_those_of_the_textbook(rows: Any, sentences: list[str]) -> None:
+    said = replies(filed("10-K", *rows))
+    for sentence in sentences:
+        assert f"Acme Inc.'s {sentence}" in said
+
+
+def test_a_margin_changes_by_percentage_points() -> None:
+    rows = [year("Revenues", number, 300) for number in (2018, 2019)]
+    said = replies(
+        filed("10-K", *rows, year("GrossProfit", 2018, 75), year("GrossProfit", 2019, 100))
+    )  # from 25 percent to a third
+    assert "gross margin changed by 8.3 percentage points: (100 / 300 - 75 / 300) x 100" in said
+
+
+def test_periods_are_compared_only_with_the_same_of_the_year_before() -> None:
+    quarter = ("Revenues", "USD", "2018-10-01", "2018-12-31", 90.0)
+    for other in (quarter, year("Revenues", 2017, 90)):
+        assert {one.title for one in filed("10-K", year("Revenues", 2019, 400), other)} == {"lookup"}
+    said = replies(filed("10-Q", year("Revenues", 2019, 400)))
+    assert "In the twelve months ended 2019-12-31" in said and "fiscal year" not in said
+
+
+def test_figures_of_another_kind_or_currency_are_not_taken_for_a_measure() -> None:
+    assert filed("10-K", at("Revenues", 2019, 5), year("Assets", 2019, 5)) == []
+    assert filed("10-K", year("EarningsPerShareDiluted", 2019, 5)) == []
+    translated = [year(tag, 2019, 700, "CNY") for tag in ("Revenues", "GrossProfit", "NetIncomeLoss")]
+    said = "".join(one.text for one in filed("20-F", *translated, year("Revenues", 2019, 100, "USD")))
+    assert "Chinese yuan" in said and "US dollar" not in said

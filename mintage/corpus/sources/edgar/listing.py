@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from mintage.corpus.document import DatePrecision
 from mintage.corpus.sources.edgar.times import accepted_at, became_public, clock_of, day_of
 
 ARCHIVES = "https://www.sec.gov/Archives/edgar"
@@ -166,18 +167,22 @@ def figures_of(body: bytes) -> dict[str, Any]:
     return dict(figures)
 
 
-def former_names(body: bytes) -> list[tuple[str, date]]:
-    """The names that the company of a submissions JSON had before, each with its last day."""
+def former_names(body: bytes) -> list[tuple[str, date, date]]:
+    """The names that the company of a submissions JSON had before, each with its first and its last day."""
     former = load_json(body).get("formerNames", [])
-    return [(one["name"].strip(), day_of(one["to"][:10])) for one in former if one["to"]]
+    return [
+        (one["name"].strip(), day_of(one["from"][:10]), day_of(one["to"][:10]))
+        for one in former
+        if one["from"] and one["to"]
+    ]
 
 
-def acceptances(listed: list[Listed]) -> dict[str, datetime]:
-    """When each filing of one filer became public (UTC), by accession number; without those of which only
-    the day is known."""
+def acceptances(listed: list[Listed]) -> dict[str, tuple[datetime, DatePrecision]]:
+    """When each filing of one filer became public (UTC) and how well that is known, by accession number;
+    without those of which only the day is known."""
     clock = clock_of((one.form, one.accepted) for one in listed)
     accepted = {one: accepted_at(one.accepted, clock) for one in listed}
-    return {one.accession: became_public(at, one.filed)[0] for one, at in accepted.items() if at is not None}
+    return {one.accession: became_public(at, one.filed) for one, at in accepted.items() if at is not None}
 
 
 def read_master_index(body: bytes, bad: Bad = lambda reason: None) -> Iterator[Listed]:

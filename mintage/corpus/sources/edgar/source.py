@@ -10,7 +10,7 @@ from functools import partial
 from mintage.corpus.collect.collect import Account, Fetch
 from mintage.corpus.collect.raw import Answer, RawStore
 from mintage.corpus.collect.transport import Refused, Request
-from mintage.corpus.document import Document
+from mintage.corpus.document import DatePrecision, Document
 from mintage.corpus.sources.edgar import listing
 from mintage.corpus.sources.edgar.bulk import Archives
 from mintage.corpus.sources.edgar.items import cut
@@ -355,8 +355,9 @@ def figure_documents(
             yield from write(facts, source, counted)
 
 
-def acceptances_of(cik: str, raw: RawStore) -> dict[str, datetime]:
-    """When each filing of a company became public, by accession number, from its stored indexes."""
+def acceptances_of(cik: str, raw: RawStore) -> dict[str, tuple[datetime, DatePrecision]]:
+    """When each filing of a company became public, and how well that is known, by accession number, from its
+    stored indexes."""
     listed = [
         one
         for url in sorted(raw.newest)

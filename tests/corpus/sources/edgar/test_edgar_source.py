@@ -6,13 +6,13 @@ import json
 import os
 import zipfile
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from small_edgar import A1, A2, ACME, B1, BETA, OLD, OLDER, Edgar, run, submission
+from small_edgar import A1, A2, ACME, B1, BETA, OLD, OLDER, REPORT, Edgar, run, submission
 
 from mintage.corpus.collect.collect import collect
 from mintage.corpus.collect.raw import RawStore
@@ -87,6 +87,7 @@ def test_documents_are_only_of_what_the_settings_still_name(tmp_path: Path) -> N
     assert names(replace(settings, companies=("ACME",))) == {A1, A2, OLD}
     assert names(replace(settings, forms=("8-K",))) == {B1}
     assert names(replace(settings, until=date(2024, 1, 31))) == {OLD, B1}
+    assert names(replace(settings, since=date(2024, 1, 5), until=date(2024, 1, 5))) == {B1}
     assert names(EdgarSource(filings=(f"2/{B1}",))) == {B1}
 
 
@@ -96,6 +97,36 @@ def test_a_single_filing_is_had_without_its_company(tmp_path: Path) -> None:
     assert (account.fetched, account.unchanged) == (1, 0)  # named twice, counted once
     assert edgar.asked == [listing.filing_url(BETA, B1)]
     assert [document.text for document in documents] == ["News."]
+    account, _, _ = run(EdgarSource(companies=("2",), filings=(f"2/{B1}",)), tmp_path / "both", Edgar())
+    assert (account.fetched, account.unchanged) == (2, 0)  # the index and the filing, which both name
+
+
+def test_a_filing_of_an_evening_is_published_then_and_public_in_the_morning(tmp_path: Path) -> None:
+    edgar = Edgar()
+    friday = submission(A1, "20-F", "2024-02-05", REPORT).replace(b"20240205101500", b"20240202183000")
+    edgar.pages[listing.filing_url(ACME, A1)] = friday
+    later = submission(A2, "6-K", "2024-02-02", "<p>Late.</p>").replace(
+        b"FILED AS OF DATE:\t\t20240202", b"FILED AS OF DATE:\t\t20240322"
+    )
+    edgar.pages[listing.filing_url(ACME, A2)] = later
+    _, documents, _ = run(EdgarSource(filings=(f"1/{A1}", f"1/{A2}")), tmp_path, edgar)
+    times = {
+        (one.kind.split(".")[1], one.published_at, one.available_at, one.period_end) for one in documents
+    }
+    assert times == {
+        (
+            "20-F",
+            datetime(2024, 2, 2, 23, 30, tzinfo=UTC),  # Friday, 18:30 in New York
+            datetime(2024, 2, 5, 11, 0, tzinfo=UTC),  # Monday, 6:00
+            date(2023, 12, 31),
+        ),
+        (
+            "6-K",
+            datetime(2024, 2, 2, 15, 15, tzinfo=UTC),
+            datetime(2024, 3, 23, 3, 59, 59, 999999, tzinfo=UTC),  # the end of the day that it was filed on
+            None,
+        ),
+    }
 
 
 def master(rows: list[str]) -> bytes:
@@ -145,6 +176,16 @@ def test_quarters_are_those_of_the_period() -> None:
     assert urls == [f"{quarter}/master.idx" for quarter in ("2023/QTR4", "2024/QTR1", "2024/QTR2")]
     assert listing.last_day(date(2023, 10, 1)) == date(2023, 12, 31)
     assert listing.business_days(date(2024, 1, 5), date(2024, 1, 8)) == 2
+    firsts = [first for first, _ in listing.index_urls(date(2024, 3, 31), date(2024, 4, 1))]
+    assert firsts == [date(2024, 1, 1), date(2024, 4, 1)]
+
+
+def test_both_ends_of_a_period_belong_to_it() -> None:
+    names = [f"master.202401{day:02}.idx" for day in range(3, 10)]
+    folder = json.dumps({"directory": {"item": [{"name": name} for name in names]}}).encode()
+    assert listing.daily_names(folder, date(2024, 1, 4), date(2024, 1, 5)) == names[1:3]
+    (one,) = listing.read_master_index(master([f"1|Acme|10-K|20240104|edgar/data/1/{A1}.txt"]))
+    assert one == listing.Listed(ACME, A1, "10-K", date(2024, 1, 4))
 
 
 def test_nightly_archives_stand_for_the_answers_of_the_host(tmp_path: Path) -> None:
@@ -164,6 +205,10 @@ def test_nightly_archives_stand_for_the_answers_of_the_host(tmp_path: Path) -> N
     assert raw.body(raw.newest[listing.companyfacts_url(ACME)]) == facts
     assert account.refusals == [f"{listing.companyfacts_url(BETA)}: HTTP 404"]
     assert run(settings, tmp_path / "raw", edgar)[0].fetched == 0
+    os.utime(tmp_path / "companyfacts.zip", (1, 1_700_000_000))
+    run(settings, tmp_path / "old", edgar)
+    stored = RawStore(tmp_path / "old").newest[listing.companyfacts_url(ACME)]
+    assert stored.moment == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)  # when the archive was made
 
 
 def test_archives_are_fetched_where_they_are_missing_or_old(tmp_path: Path) -> None:
@@ -334,7 +379,7 @@ def test_the_recordings_replay_into_documents_of_every_kind(shared_data: Path, t
         "filing.8-K.exhibit99",
         "filing.10-Q.part1.item2",
     }
-    assert len({document.doc_id for document in documents}) == len(documents)
+    assert len({document.native_id for document in documents}) == len(documents)
     for document in documents:
         assert document.text.strip() == document.text != ""
         assert document.available_at is not None
@@ -357,9 +402,47 @@ def test_facts_are_dated_by_the_acceptance_of_their_filings(shared_data: Path, t
     times = listing.acceptances(
         listing.read_submissions(RawStore(tmp_path).body(RawStore(tmp_path).answers[0]), "0001835632")
     )
-    known = [document for document in documents if document.date_precision == "second"]
+    known = [document for document in documents if document.date_precision != "bound"]
     assert len(known) > len(documents) / 2
-    assert {document.available_at for document in known} <= set(times.values())
+    assert {(document.available_at, document.date_precision) for document in known} <= set(times.values())
+
+
+def test_figures_bear_the_name_and_the_time_of_their_filing(tmp_path: Path) -> None:
+    edgar = Edgar()
+    body = json.loads(edgar.pages[listing.submissions_url(ACME)])
+    body["formerNames"] = [
+        {"name": "Old Corp", "from": "2001-01-02T05:00:00.000Z", "to": "2023-05-01T04:00:00.000Z"}
+    ]
+    body["filings"]["recent"]["acceptanceDateTime"][0] = "2024-01-26T23:30:00.000Z"  # Friday, 18:30
+    edgar.pages[listing.submissions_url(ACME)] = json.dumps(body).encode()
+    stated = [
+        {"end": "2018-12-31", "val": 5, "accn": OLD, "form": "10-K", "filed": "2019-03-01"},
+        {"end": "2023-12-31", "val": 6, "accn": A1, "form": "10-K", "filed": "2024-01-29"},
+    ]
+    revenue = [{**one, "start": one["end"][:4] + "-01-01"} for one in stated]
+    tags = {
+        tag: {"label": tag, "units": {"USD": rows}}
+        for tag, rows in (("Assets", stated), ("Revenues", revenue))
+    }
+    body["filings"]["recent"]["filingDate"][0] = "2024-01-29"
+    edgar.pages[listing.submissions_url(ACME)] = json.dumps(body).encode()
+    edgar.pages[listing.companyfacts_url(ACME)] = json.dumps(
+        {"cik": 1, "entityName": "Acme", "facts": {"us-gaap": tags}}
+    ).encode()
+    settings = EdgarSource(
+        companies=("1",), produce=("facts", "questions"), licence="as agreed", use="evaluate"
+    )
+    _, documents, _ = run(settings, tmp_path, edgar)
+    told = {(dict(one.entities)["accession"], one.available_at, one.date_precision) for one in documents}
+    assert told == {
+        (OLD, datetime(2019, 3, 1, 23, 15, tzinfo=UTC), "second"),  # out of the continuation file
+        (A1, datetime(2024, 1, 29, 11, 0, tzinfo=UTC), "minute"),  # Monday, when EDGAR opens
+    }
+    for one in documents:
+        old = dict(one.entities)["accession"] == OLD
+        assert ("Old Corp" in one.text) is old and ("Acme" in one.text) is not old
+    assert {one.source for one in documents} == {"edgar", "edgar_questions"}
+    assert {(one.licence, one.use) for one in documents} == {("as agreed", "evaluate")}
 
 
 def test_questions_about_figures_are_a_source_of_their_own(shared_data: Path, tmp_path: Path) -> None:
@@ -382,5 +465,16 @@ def test_the_sample_index_with_its_continuation_file_is_read(shared_data: Path) 
     assert listing.continuations(body, None, None) == [
         f"{listing.DATA}/submissions/CIK0000320193-submissions-001.json"
     ]
-    assert listing.continuations(body, date(2020, 1, 1), None) == []
+    first, last = min(one.filed for one in older), max(one.filed for one in older)
+    for since, until, found in (
+        (last, None, 1),
+        (last + timedelta(days=1), None, 0),
+        (None, first, 1),
+        (None, first - timedelta(days=1), 0),
+    ):
+        assert len(listing.continuations(body, since, until)) == found
+    assert listing.former_names(body)[:2] == [
+        ("APPLE INC", date(2007, 1, 10), date(2019, 8, 5)),
+        ("APPLE COMPUTER INC", date(1994, 1, 26), date(2007, 1, 4)),
+    ]
     assert listing.tickers_of(body) == ["AAPL"]

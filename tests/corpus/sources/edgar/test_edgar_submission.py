@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -19,7 +20,14 @@ from mintage.corpus.sources.edgar.submission import (
     text_of,
     whole,
 )
-from mintage.corpus.sources.edgar.times import EASTERN, accepted_at, became_public, clock_of, eastern
+from mintage.corpus.sources.edgar.times import (
+    EASTERN,
+    accepted_at,
+    became_public,
+    clock_of,
+    eastern,
+    last_filing_day,
+)
 
 
 def recorded(shared_data: Path, accession: str) -> bytes:
@@ -62,6 +70,7 @@ def test_a_plain_text_filing_of_2000_is_read_and_only_its_day_is_known(shared_da
     assert (read.filed, read.public) == (date(2000, 5, 11), date(2000, 5, 12))
     text = text_of(read.parts[0])
     assert "APPLE COMPUTER, INC." in text
+    assert re.search(r"^\s*\d{1,3}\s*$", text, re.MULTILINE) is None  # page numbers
     assert "<PAGE>" not in text and "<TABLE>" not in text and "<S>" not in text
     assert "$  1,945         $  1,530         $  4,288         $  3,240" in text  # columns are kept
     assert became_public(read.accepted, read.public) == (
@@ -96,7 +105,9 @@ def test_a_letter_is_public_at_the_end_of_the_day_of_its_release(shared_data: Pa
 @pytest.mark.parametrize(
     ("hour", "public", "expected"),
     [
-        (18, date(2024, 1, 8), "minute"),  # Friday evening, Monday at six
+        (17, date(2024, 1, 8), "minute"),  # Friday evening, Monday at six
+        (18, date(2024, 1, 9), "minute"),  # a holiday on Monday
+        (16, date(2024, 1, 8), "day"),  # before the evening, which begins at 17:30
         (12, date(2024, 1, 8), "day"),  # held back for another reason
         (18, date(2024, 2, 8), "day"),  # a letter that was sent in the evening
         (18, date(2024, 1, 5), "second"),
@@ -105,6 +116,11 @@ def test_a_letter_is_public_at_the_end_of_the_day_of_its_release(shared_data: Pa
 def test_only_what_comes_in_the_evening_waits_for_the_opening(hour: int, public: date, expected: str) -> None:
     accepted = datetime(2024, 1, 5, hour, 30, tzinfo=EASTERN)
     assert became_public(accepted, public)[1] == expected
+
+
+def test_a_filing_of_an_evening_may_bear_a_later_day_than_its_retrieval_but_no_far_one() -> None:
+    friday = datetime(2024, 1, 13, 1, 0, tzinfo=UTC)  # 20:00 in New York; Monday is a holiday
+    assert date(2024, 1, 16) <= last_filing_day(friday) <= date(2024, 1, 19)
 
 
 def test_every_recorded_submission_is_whole_and_read(shared_data: Path) -> None:
@@ -173,9 +189,29 @@ def test_only_press_releases_are_read_of_the_exhibits_and_encoded_ones_are_empty
     ]
 
 
+def test_an_annual_report_brings_the_report_to_shareholders_that_it_refers_to() -> None:
+    documents = (
+        document("10-K", "See the annual report.")
+        + document("EX-13", "Sales rose.", "b.txt", 2)
+        + document("EX-31", "I certify.", "c.txt", 3)
+    )
+    parts = read_submission(submission(documents=documents)).parts
+    assert [(part.type, text_of(part)) for part in parts] == [
+        ("10-K", "See the annual report."),
+        ("EX-13", "Sales rose."),
+    ]
+
+
 @pytest.mark.parametrize(
     ("form", "base"),
-    [("10-K405/A", "10-K"), ("10-KT", "10-K"), ("10-QT", "10-Q"), ("8-K", "8-K"), ("S-1/A", "S-1")],
+    [
+        ("10-K405/A", "10-K"),
+        ("10-KT", "10-K"),
+        ("10-KT405", "10-K"),
+        ("10-QT", "10-Q"),
+        ("8-K", "8-K"),
+        ("S-1/A", "S-1"),
+    ],
 )
 def test_an_amendment_or_variant_has_its_base_form(form: str, base: str) -> None:
     assert base_form(form) == base
