@@ -4,7 +4,7 @@
 
 A GPT-2-shaped stand-in is trained on one half of the central bankers' speeches in ../shared/data. A model of
 two thirds of its layers, width, heads and neurons, in the Arcee layout, is then trained on the other half:
-from fresh weights over N tokens, at the better of two rates, and from weights cut out of the stand-in over
+from fresh weights over N tokens, at the best of four rates, and from weights cut out of the stand-in over
 N / 4 and fewer. Every run follows its own whole schedule. Losses are nats a token on speeches that neither
 half holds: the curves on one part of these, by which rates and ways were chosen, what is compared on another
 that was looked at once. The other ways to cut stand beside it, over N / 12 tokens: each is the cut of
@@ -65,7 +65,7 @@ TARGET = ModelConfig(
     hidden_act="gelu_new", attention_bias=True, mlp_bias=True,
 )  # fmt: skip
 BASE_RUNS = ((1800, 4e-3), (700, 2e-3))  # steps and rate, one after the other
-FRESH_RATES = (1e-3, 2e-3)
+FRESH_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 CUT_RATE = 1.5e-3
 FRACTIONS = (4, 6, 12)  # N over these
 Start = tuple[Transformer, Callable[[int], None]]  # a model, and what is done before each of its steps

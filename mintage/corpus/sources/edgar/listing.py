@@ -171,9 +171,9 @@ def former_names(body: bytes) -> list[tuple[str, date, date]]:
     """The names that the company of a submissions JSON had before, each with its first and its last day."""
     former = load_json(body).get("formerNames", [])
     return [
-        (one["name"].strip(), day_of(one["from"][:10]), day_of(one["to"][:10]))
+        (one["name"].strip(), day_of(one["from"][:10]) if one["from"] else date.min, day_of(one["to"][:10]))
         for one in former
-        if one["from"] and one["to"]
+        if one["to"]
     ]
 
 

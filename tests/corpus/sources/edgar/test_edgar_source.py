@@ -411,7 +411,7 @@ def test_figures_bear_the_name_and_the_time_of_their_filing(tmp_path: Path) -> N
     edgar = Edgar()
     body = json.loads(edgar.pages[listing.submissions_url(ACME)])
     body["formerNames"] = [
-        {"name": "Old Corp", "from": "2001-01-02T05:00:00.000Z", "to": "2023-05-01T04:00:00.000Z"}
+        {"name": "Old Corp", "from": None, "to": "2023-05-01T04:00:00.000Z"}
     ]
     body["filings"]["recent"]["acceptanceDateTime"][0] = "2024-01-26T23:30:00.000Z"  # Friday, 18:30
     edgar.pages[listing.submissions_url(ACME)] = json.dumps(body).encode()
