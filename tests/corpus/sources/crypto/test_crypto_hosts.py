@@ -99,6 +99,8 @@ def test_a_damaged_archive_is_refused_and_the_bars_are_had_from_the_api_later(st
     account = store.collect(settings, Host(bodies))
     assert account.refused == 1 and "checksum" in account.refusals[0]
     assert store.documents(settings)[0] == []
+    with pytest.raises(ValueError, match="not the checksum of"):
+        binance.digest_of("BTCUSDT-1d-2025-01.zip", b"0" * 64 + b"  ETHUSDT-1d-2025-01.zip\n")
 
 
 def test_questions_are_asked_of_whole_months_and_their_programs_give_the_answers(store: Collected) -> None:
@@ -106,7 +108,9 @@ def test_questions_are_asked_of_whole_months_and_their_programs_give_the_answers
     store.collect(settings, Host({**ARCHIVES, **KLINES}))
     documents, _ = store.documents(settings)
     asked = [document for document in documents if document.source == "crypto_questions"]
-    assert {document.native_id.split("/")[4] for document in asked} <= {"2024-12", "2025-01"}
+    assert {document.native_id.split("/")[4] for document in asked} == {"2024-12"}  # a day of January lacks
+    evaluated = store.documents(replace(settings, use="evaluate"))[0]
+    assert {(one.licence, one.use) for one in evaluated} == {("Binance terms of use", "evaluate")}
     rows = bar_days("BTCUSDT-1d-2024-12.csv")
     closes = {Decimal(row[4]) for row in rows.values()}
     december = {one.title: dict(one.entities) for one in asked if one.period_end == date(2024, 12, 31)}
@@ -144,6 +148,13 @@ def test_hours_are_put_together_to_days_exactly(store: Collected) -> None:
         assert Decimal(of_day[-1][4]) in figures
     assert sum(Decimal(row[5]) for row in rows) in figures
     assert "71 of 72 of 1h" in document.text
+    bars = [binance.bar_of("2025-02", None, row, store.raw.answers[0]) for row in rows]
+    days = binance.days_of([bar for bar in bars if bar is not None])
+    for day, of_day in zip(days, (rows[:24], rows[24:47], rows[47:]), strict=True):
+        columns = [[Decimal(row[number]) for row in of_day] for number in (1, 2, 3, 4, 5, 7, 8)]
+        opened, high, low, close, *sums = columns
+        assert (day.open, day.high, day.low, day.close) == (opened[0], max(high), min(low), close[-1])
+        assert [day.volume, day.turnover, day.trades] == [sum(column) for column in sums]
 
 
 def test_bars_that_cannot_be_are_left_out_and_counted(store: Collected) -> None:
@@ -334,6 +345,10 @@ def test_every_figure_of_a_month_is_one_of_its_bars_or_the_stated_sum_of_them(da
         text = text.replace("February 2024", "")
         assert numbers(text) <= derived | given_here
         assert {day.close for day in days} | {change} <= numbers(text)
+        assert (" fell by " in text or "close: -" in text) is (days[-1].close < days[0].open)
+        by_day = {day.day.isoformat(): (day.open, day.high, day.low, day.close) for day in days}
+        for price, day in re.findall(r"(\d[\d,]*(?:\.\d+)?)(?: USDT)? on (\d{4}-\d\d-\d\d)", text):
+            assert Decimal(price.replace(",", "")) in by_day[day]
 
 
 def test_the_source_asks_and_reads_through_its_own_functions(store: Collected) -> None:

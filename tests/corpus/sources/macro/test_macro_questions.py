@@ -49,6 +49,8 @@ def check(document: Document) -> tuple[str, Fraction]:
     said = re.match(r"-?[\d,.]*\d", about["answer"])
     assert said and Fraction(said[0].replace(",", "")) == result
     assert about["answer"] in reply
+    if document.title in ("change", "growth"):
+        assert (" rose by " if result > 0 else " fell by ") in reply and " by -" not in reply
     return document.title, Fraction(result)
 
 
@@ -66,6 +68,8 @@ def test_every_answer_is_what_its_program_gives_on_values_known_by_then(
     for document in made:
         kind, _ = check(document)
         assert kind != "growth" or series is INDEX
+        points = "percentage point" in dict(document.entities)["answer"]
+        assert points is (series is PERCENT and kind in ("change", "revision"))
     for day in {day for _, _, day in history}:
         now = answer(day).moment
         cut = [one for one in readings if one.release.moment <= now]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mintage.corpus.sources.markets.bars import FileBar, read_file
-from mintage.corpus.sources.markets.quality import Finding, findings
+from mintage.corpus.sources.markets.quality import Finding, findings, row_error
 from mintage.corpus.sources.markets.settings import Columns, Market, MarketsSource
 from mintage.corpus.sources.markets.source import read
 from mintage.corpus.sources.report import SourceReport
@@ -218,3 +218,20 @@ def test_a_period_with_a_row_that_was_left_out_is_not_summarised(market_files):
         not {"2024-07", "2024-08"} & labels
     )  # six rows from 2024-07-29 to 2024-08-05 are 100 times too small
     assert report.bad_rows == 7  # and the last row has no price
+
+
+@pytest.mark.parametrize(
+    ("prices", "volume", "kind"),
+    [
+        ((10, 12, 9, 11), 5, None),
+        ((10, 9, 12, 11), 5, "range"),  # the high is below the low
+        ((10, 12, 9, 0), 5, "range"),
+        ((10, 12, 9, 11), -5, "range"),
+        ((10, None, 9, 11), 5, "empty"),
+    ],
+)
+def test_a_row_that_cannot_be_is_told_by_itself(prices, volume, kind):
+    cells = [None if price is None else Decimal(price) for price in prices]
+    row = FileBar(2, datetime(2024, 1, 2), *cells, None, Decimal(volume), Decimal(0), Decimal(0))
+    wrong = row_error(row)
+    assert (wrong and wrong[0]) == kind

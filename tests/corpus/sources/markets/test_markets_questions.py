@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -12,6 +13,8 @@ import pytest
 
 from mintage.corpus.document import Document, chat_messages
 from mintage.corpus.extract.figures import number
+from mintage.corpus.extract.price_questions import Month, Split
+from mintage.corpus.extract.series_questions import Value
 from mintage.corpus.sources.markets.settings import Columns, MarketsSource
 from mintage.corpus.sources.markets.source import read
 from mintage.corpus.sources.report import SourceReport
@@ -70,8 +73,10 @@ def test_every_answer_is_what_its_program_gives_on_closes_of_the_file(shared_dat
         assert about["answer"] in reply
         if document.title == "highest_close":
             (day,) = re.findall(r"on (\S+)\.$", reply)
+            assert day[:7] == document.native_id.split("/")[1]
             assert closes[day] == max(close for when, close in closes.items() if when[:7] == day[:7])
         if document.title in ("return", "split_return"):
+            assert (" rose by " if result > 0 else " fell by ") in reply and " by -" not in reply
             before, now = re.findall(r"\d{4}-\d\d-\d\d", reply)[:2]
             grown = closes[now] * (factors.pop() if document.title == "split_return" else 1)
             assert round(Fraction(grown - closes[before]) / Fraction(closes[before]) * 100 - result) == 0
@@ -108,3 +113,11 @@ def test_a_split_is_taken_into_account(tmp_path: Path) -> None:
     assert re.fullmatch(r"round\(4\d\d(\.0+)? / 4(\.0)?, 4\)", adjusted["program"]), adjusted
     value = Decimal(number(Decimal(adjusted["answer"].split()[0])))
     assert Decimal(100) < value < Decimal(104)
+
+
+def test_a_split_lies_between_two_closes_from_its_own_day_on() -> None:
+    closes = [Value(Decimal(1), f"2023-05-{day}", "") for day in (14, 15, 16, 17)]
+    month = Month("ACME", "USD", "2023-05", closes, [Split("2023-05-16", Decimal(4))])
+    pairs = itertools.combinations(range(4), 2)
+    factors = {pair: month.factor(closes[pair[0]], closes[pair[1]]) for pair in pairs}
+    assert factors == {(0, 1): 1, (0, 2): 4, (0, 3): 4, (1, 2): 4, (1, 3): 4, (2, 3): 1}

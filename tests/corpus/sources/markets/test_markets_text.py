@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mintage.corpus.document import Document
+from mintage.corpus.sources.markets.bars import read_time
 from mintage.corpus.sources.markets.settings import Columns, Market, MarketsSource
 from mintage.corpus.sources.markets.source import files, read
 from mintage.corpus.sources.report import SourceReport
@@ -166,7 +168,35 @@ def test_every_figure_is_read_back_and_recomputed_from_the_file(tmp_path, steps,
             value = Decimal(figure.rstrip("%").replace(",", ""))
             assert value in allowed, (figure, document.text)
             checked += 1
+        check_days_and_signs(document.text, span, position)
     assert checked > 50 and documents
+
+
+def check_days_and_signs(text: str, span: Recomputed, position: dict[str, int]) -> None:
+    """A price beside a day is one of that day, a fall is the one between its days, and no sign is wrong."""
+    beside = re.findall(r"(\d[\d,]*\.\d+)(?: US dollars)? (?:on |\()(\d{4}-\d\d-\d\d)", text)
+    beside += [(price, day) for day, price in re.findall(r"\((\d{4}-\d\d-\d\d)\): (\d[\d,]*\.\d+)", text)]
+    assert len(beside) >= 3
+    for price, day in beside:
+        prices = {to_places(span.price(position[day], what), 4) for what in PRICES}
+        assert Decimal(price.replace(",", "")) in prices, (price, day, text)
+    for peak, trough, fall in [
+        *re.findall(r"drawdown \(([\d-]{10}) to ([\d-]{10})\): -([\d.]+)%", text),
+        *(
+            (peak, trough, fall)
+            for fall, peak, trough in re.findall(
+                r"(?:prices was|it fell) ([\d.]+)%.*?([\d-]{10}) (?:to|and) ([\d-]{10})", text
+            )
+        ),
+    ]:
+        ratio = span.price(position[trough], "Close") / span.price(position[peak], "Close")
+        assert peak < trough and to_places(100 * (1 - ratio), 2) == Decimal(fall)
+    base = span.price(span.first - 1, "Close") if span.first else span.price(0, "Open")
+    change = to_places(100 * (span.price(span.last, "Close") / base - 1), 2)
+    for said in re.findall(r"% (above|below) the (?:opening|close)", text):
+        assert (said == "above") is (change > 0) or not change
+    for said in re.findall(r"^Return from .*: (\S+)%$", text, re.MULTILINE):
+        assert Decimal(said) == change
 
 
 def period_of(day: str, label: str) -> bool:
@@ -258,8 +288,10 @@ def test_a_universe_chooses_names_and_gives_sector_tables_with_exact_means(tmp_p
         "DDD,,Utilities,,,Atlantis,,\n"
     )
     report = SourceReport()
-    source = source_of(tmp_path / "prices", universe=str(universe), periods=("month",))
+    source = source_of(tmp_path / "prices", universe=str(universe), periods=("month",), questions=True)
+    source = replace(source, licence="as agreed", use="evaluate")
     documents = list(read(source, report))
+    assert {(each.licence, each.use) for each in documents} == {("as agreed", "evaluate")}
     assert report.other_rows == 2 * 60 and report.bad_rows == 1  # OUT and DDD; Atlantis has no time
     by_id = {each.native_id: each for each in documents}
     table = by_id["sectors/2020-01"]
@@ -286,7 +318,7 @@ def test_a_universe_chooses_names_and_gives_sector_tables_with_exact_means(tmp_p
 def test_performance_since_the_listing_is_that_of_the_first_and_last_close(tmp_path):
     path = tmp_path / "ABC.csv"
     prices = walk(600)
-    bars = market_bars(prices, {400: 3}, {})
+    bars = market_bars(prices, {400: 3}, {200: 90, 450: 40})
     write_bars(path, bars)
     universe = tmp_path / "universe.csv"
     universe.write_text("symbol,listed\nABC,2019-12-30\n")
@@ -303,6 +335,10 @@ def test_performance_since_the_listing_is_that_of_the_first_and_last_close(tmp_p
     text = documents[1].text
     assert "listing on 2019-12-30" in text and "3-for-1 split" in text
     assert f" {to_places(multiple, 2)}" in text and f"{yearly:+.2%}" in text
+    total = multiple
+    for at in (200, 450):
+        total *= 1 + Fraction(str(bars[at]["Dividends"])) / Fraction(bars[at]["Close"])
+    assert f"With dividends reinvested the multiple is {to_places(total, 2)}." in text
     assert "split" not in documents[0].text  # at the end of 2020 nobody knew of it
     assert documents[0].text.endswith(".")
 
@@ -336,6 +372,19 @@ def test_bad_cells_dates_and_doubles_are_counted_and_the_rest_goes_on(tmp_path):
     assert report.bad_rows == 4
     assert [each.line for each in report.bad_row_examples] == [5, 7, 11, 32]
     assert "ABC/2020-03" in labels and "ABC/2020-02" not in labels  # the bar below zero is of February
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2024-01-02 00:00:00+00:00", datetime(2024, 1, 2)),  # a day, though still the first in New York
+        ("2024-01-02 00:00:00-05:00", datetime(2024, 1, 2)),
+        ("2024-01-02 15:30:00+01:00", datetime(2024, 1, 2, 9, 30)),
+        ("2024-01-02", datetime(2024, 1, 2)),
+    ],
+)
+def test_a_time_is_the_exchanges_and_a_midnight_is_a_day(written, expected):
+    assert read_time(written, Columns(), ZoneInfo("America/New_York")) == expected
 
 
 @pytest.mark.parametrize("step", [1 / 24, 7])

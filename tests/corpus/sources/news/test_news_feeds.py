@@ -68,6 +68,7 @@ def test_an_article_is_the_text_of_its_page_without_the_menus(shared_data: Path,
     documents, _, [account] = gather(NewsSource(presets=("fed",)), tmp_path, (pages, "2024-02-05"))
     article = next(document for document in documents if document.url == STATEMENT)
     assert article.kind == "news.article" and article.use == "ship"
+    assert {document.licence for document in documents} == {PRESETS["fed"].licence}
     assert "maintain the target range for the federal funds rate at 5-1/4 to 5-1/2 percent" in article.text
     assert article.text.startswith(
         "Federal Reserve issues FOMC statement\n\nFRB: Press Release - All Releases, 2024-01-31"

@@ -8,7 +8,8 @@ import pytest
 from real_bars import bars_of, spy_source
 
 from mintage.corpus.sources.patterns import indicators
-from mintage.corpus.sources.patterns.crosses import indicators_of
+from mintage.corpus.sources.patterns.crosses import cross_readings, indicators_of
+from mintage.corpus.sources.patterns.phrases import PHRASES, TITLES
 from mintage.corpus.sources.patterns.series import Series, series_of
 
 
@@ -120,3 +121,50 @@ def test_a_market_that_does_not_move_has_an_rsi_of_50_and_no_trend():
     flat = np.full(60, 5.0)
     assert indicators.relative_strength_index(flat)[-1] == 50
     assert np.isnan(indicators.average_directional_index(flat, flat, flat).plus[-1])
+
+
+CROSSINGS = {
+    "rsi_above": "rsi > 70",
+    "rsi_below": "rsi < 30",
+    "macd_up": "macd > signal",
+    "macd_down": "macd < signal",
+    "band_above": "close > upper",
+    "band_below": "close < lower",
+    "adx_above": "adx > 25",
+    "average_20_50_up": "mean20 > mean50",
+    "average_20_50_down": "mean20 < mean50",
+    "average_50_200_up": "mean50 > mean200",
+    "average_50_200_down": "mean50 < mean200",
+    "vwap_up": "close > vwap",
+    "vwap_down": "close < vwap",
+}
+
+
+def test_a_crossing_is_of_the_lines_and_to_the_side_that_its_name_and_its_words_say(spy):
+    found = indicators_of(spy)
+    columns = {
+        "close": spy.close,
+        "rsi": found.rsi,
+        "macd": found.macd.line,
+        "signal": found.macd.signal,
+        "lower": found.bands.lower,
+        "upper": found.bands.upper,
+        "adx": found.directional.adx,
+        "vwap": found.vwap,
+        **{f"mean{period}": found.averages[period] for period in (20, 50, 200)},
+    }
+    readings = cross_readings(spy, found)
+    assert {reading.kind for reading in readings} == CROSSINGS.keys()
+    for kind, words in CROSSINGS.items():
+        left, sign, right = words.split()
+        one, other = (
+            columns[name] if name in columns else np.full(len(spy), float(name)) for name in (left, right)
+        )
+        gap = (one - other) * (1 if sign == ">" else -1)
+        bars = [bar for bar in range(1, len(spy)) if gap[bar] > 0 and gap[bar - 1] <= 0]
+        own = [reading for reading in readings if reading.kind == kind]
+        assert [reading.known for reading in own] == bars and bars
+        for reading in own:
+            sides = [line[reading.known] for name, line in ((left, one), (right, other)) if name in columns]
+            assert set(sides) <= {value.value for value in reading.values} | {spy.close[reading.known]}
+        assert all(("below" in said) is (sign == "<") for said in (*PHRASES[kind], TITLES[kind]))

@@ -219,6 +219,7 @@ def test_a_bar_that_cannot_be_right_is_counted_and_gives_no_reading(tmp_path):
     lines[30] = ",".join([cells[0], *(str(Decimal(each) * 100) for each in cells[1:5]), *cells[5:]])
     path.write_text("\n".join(lines) + "\n")
     report = SourceReport()
-    documents = list(read(split_source(path, "none"), report))
+    documents = list(read(replace(split_source(path, "none"), use="evaluate"), report))
+    assert {(document.licence, document.use) for document in documents} == {("own", "evaluate")}
     assert report.bad_rows == 1 and "100 times" in report.bad_row_examples[0].reason
     assert documents and not any(cells[0] in each.text for each in documents)
