@@ -64,8 +64,7 @@ def changes(
     """What can be changed, cheapest first: smaller micro-batches (the same work in smaller products) and
     activations computed twice, whichever costs less time, AdamW in place of Muon, whose update takes more
     memory, more devices, among which the state is cut, and half the context."""
-    ways = in_place(config, settings, phases, machine)
-    yield from ways
+    yield from (change for change in in_place(config, settings, phases, machine) if change.words)
     smallest = min(max(phase.batch for phase in phases), machine.count)
     least = dataclasses.replace(settings, micro_batch=smallest, activation_checkpointing=True)
     words = f"micro_batch {smallest}, activation_checkpointing"
@@ -76,9 +75,10 @@ def changes(
     count = 2 * machine.count
     while not machine.device.is_cpu and count <= min(MOST, min(phase.batch for phase in phases)):
         more = dataclasses.replace(machine, count=count)
-        yield Change(more.name, settings, phases, more)
-        for change in in_place(config, settings, phases, more):
-            yield dataclasses.replace(change, words=f"{more.name} and {change.words}")
+        if all(phase.batch % count == 0 for phase in phases):
+            for change in in_place(config, settings, phases, more):
+                words_of_both = " and ".join(filter(None, (more.name, change.words)))
+                yield dataclasses.replace(change, words=words_of_both)
         count *= 2
     halved = [Stretch(phase.steps, max(1, phase.context // 2), phase.batch) for phase in phases]
     yield Change(f"{words} and half the context", least, halved, machine)
@@ -87,20 +87,23 @@ def changes(
 def in_place(
     config: ModelConfig, settings: TrainSettings, phases: Sequence[Phase], machine: Machine
 ) -> list[Change]:
-    """Smaller micro-batches, activations computed twice, or both, by the time that the run would take."""
+    """Smaller micro-batches, activations computed twice, or both, by the time that the run would take; the
+    settings as they are, without words, where their micro-batch divides among the devices."""
     largest = max(phase.batch for phase in phases)
     micro_batch = min(settings.micro_batch or largest, largest)
-    sizes = [micro_batch]
-    while sizes[-1] > machine.count:
-        sizes.append(max(machine.count, sizes[-1] // 2))
+    count = machine.count
+    sizes = [-(-micro_batch // count) * count]
+    while sizes[-1] > count:
+        sizes.append(max(count, sizes[-1] // 2 // count * count))
     found = []
     for again in sorted({settings.activation_checkpointing, True}):
         for size in sizes:
-            parts = [f"micro_batch {size}"] if size < micro_batch else []
+            parts = [f"micro_batch {size}"] if size != micro_batch else []
             parts += ["activation_checkpointing"] if again and not settings.activation_checkpointing else []
-            changed = dataclasses.replace(settings, micro_batch=size, activation_checkpointing=again)
+            changed = settings
             if parts:
-                found.append(Change(" and ".join(parts), changed, phases, machine))
+                changed = dataclasses.replace(settings, micro_batch=size, activation_checkpointing=again)
+            found.append(Change(" and ".join(parts), changed, phases, machine))
 
     def seconds(change: Change) -> float:
         return sum(p.steps * max(step_times(config, change.settings, p, machine)) for p in phases)

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from mintage.errors import MintageError
+from mintage.pipeline.checks import check_processes
 from mintage.tokens.plan import Phase
 from mintage.train import hardware
 from mintage.train.estimate import estimate, fullest_phase, muon_flops, needed
@@ -60,6 +61,16 @@ def test_answering_with_7b_by_hand() -> None:
     small = estimate(LLAMA_7B, TRAIN, phases(), hardware.parse("T4")).inference
     assert small.tokens_per_second["int4"] is not None
     assert small.tokens_per_second["bfloat16"] == pytest.approx(320e9 / (2 * 6_738_415_616 + 2**30))
+    large = estimate(LLAMA_7B, TRAIN, phases(), hardware.parse("A100-80GB")).inference
+    assert large.sequences == int(0.9 * (80 * GIBIBYTE - 2 * 6_738_415_616) / (2 * GIBIBYTE))
+    grouped = dataclasses.replace(LLAMA_7B, num_key_value_heads=8)
+    assert estimate(grouped, TRAIN, phases(), hardware.parse("L4")).inference.cache == GIBIBYTE // 2
+    tight = hardware.Machine(dataclasses.replace(hardware.parse("T4").device, memory=8 * GIBIBYTE))
+    tight_speeds = estimate(LLAMA_7B, TRAIN, phases(), tight).inference
+    assert tight_speeds.tokens_per_second["bfloat16"] is None and tight_speeds.sequences == 0
+    assert tight_speeds.tokens_per_second["int4"] == pytest.approx(
+        320e9 / (4.5 / 8 * 6_738_415_616 + 2**30), rel=1e-6
+    )
 
 
 def test_muons_products_by_hand() -> None:
@@ -67,6 +78,48 @@ def test_muons_products_by_hand() -> None:
     square, thrice, four = 768**3, 3 * 768**3, 4 * 768**3
     by_hand = sum(5 * (4 * each + 2 * square) for each in (square, thrice, four, four))
     assert muon_flops(config, 5) == by_hand
+
+
+def test_muons_products_count_in_a_run() -> None:
+    machine = hardware.parse("A100-80GB")
+    muon = dataclasses.replace(TRAIN, optimizer=OptimizerSettings("muon", muon_iterations=3))
+    plain, found = (estimate(GPT2_124M, training, phases(), machine) for training in (TRAIN, muon))
+    assert found.flops - plain.flops == pytest.approx(1000 * muon_flops(GPT2_124M, 3))
+    assert found.seconds > plain.seconds
+
+
+def test_blocks_that_are_not_compiled_are_slower_by_what_was_measured() -> None:
+    machine, whole = hardware.parse("A100-80GB"), dataclasses.replace(TRAIN, micro_batch=8)
+    fast = estimate(LLAMA_7B, whole, phases(), machine)
+    slow = estimate(LLAMA_7B, dataclasses.replace(whole, compile=False), phases(), machine)
+    assert slow.seconds / fast.seconds == pytest.approx(6667 / 5762, rel=0.01)  # torchtitan, 8B
+    assert "without train.compile" in slow.share_source
+
+
+def test_disk_network_and_host_by_hand() -> None:
+    """7B with AdamW: 4 bytes of weights and 8 of moments a parameter in a checkpoint."""
+    parameters, tokens = 6_738_415_616, 1000 * 512 * 1024
+    training = dataclasses.replace(TRAIN, keep_last=2, keep_every=250, checkpoint_every=100)
+    found = estimate(LLAMA_7B, training, phases(), hardware.parse("8xA100-80GB"))
+    # Two, one that is being written, and those of steps 250, 500, 750 and 1000.
+    assert found.disk["checkpoints (7 of 80.86 GB)"] == 7 * 12 * parameters
+    assert found.disk["shards"] == found.network["shards in"] == 2 * tokens
+    assert found.network["a checkpoint out"] == 12 * parameters
+    assert found.network["the model out"] == 4 * parameters
+    wide = dataclasses.replace(LLAMA_7B, vocab_size=128_256)
+    assert estimate(wide, training, phases(), hardware.parse("A100")).disk["shards"] == 4 * tokens
+    # Each of 8 processes makes the whole model; one alone needs more for the snapshot of a checkpoint.
+    model = "the model as it begins, later snapshots for checkpoints"
+    assert found.host[model] == 8 * 4 * parameters
+    assert estimate(LLAMA_7B, training, phases(), hardware.parse("A100")).host[model] == 12 * parameters
+
+
+def test_several_devices_hold_their_libraries_twice() -> None:
+    """NCCL takes as much of each device again as CUDA does."""
+    one, two = hardware.parse("A100-80GB"), hardware.parse("2xA100-80GB")
+    held = fullest_phase(GPT2_124M, TRAIN, phases(), one)[1]
+    assert needed(held, one) == pytest.approx(1.05 * held.total + 0.6e9)
+    assert needed(held, two) == pytest.approx(1.05 * held.total + 1.2e9)
 
 
 def test_small_steps_wait_for_their_kernels() -> None:
@@ -86,6 +139,16 @@ def test_the_exchange_counts_where_it_is_slower_than_the_work() -> None:
     assert waiting.communication == pytest.approx(1)
     assert waiting.seconds == pytest.approx(10 * 3 * 4 * 6_738_415_616 * 7 / 8 / 1e9)
     assert quick.seconds < waiting.seconds
+
+
+def test_machines_exchange_whole_matrices_for_muon_over_their_network() -> None:
+    """Weights twice and gradients once, a 16th of each there already; momentum to one process and back; 50
+    GB/s between machines, however fast the link is within one."""
+    muon = TrainSettings(OptimizerSettings("muon"), micro_batch=16, compile=True)
+    found = estimate(LLAMA_7B, muon, phases(10, 1024, 16), hardware.parse("16xA100-80GB"))
+    assert found.communication == pytest.approx(1)
+    moved = 4 * 6_738_415_616 * 15 / 16 * (3 + 2 / 16)
+    assert found.seconds == pytest.approx(10 * moved / 50e9)
 
 
 def test_what_does_not_fit_is_mended_by_the_first_change_that_does() -> None:
@@ -109,13 +172,47 @@ def test_a_model_too_large_for_one_card_takes_more_of_them() -> None:
     training = dataclasses.replace(TRAIN, activation_checkpointing=True)
     billion = dataclasses.replace(LLAMA_7B, hidden_size=2048, num_attention_heads=16, num_key_value_heads=16)
     said = mend(billion, training, phases(), hardware.parse("RTX-4090"))
-    assert "with 4xRTX-4090: " in said
+    assert "with 4xRTX-4090 and micro_batch 4: " in said
     assert not mend(LLAMA_7B, TRAIN, phases(context=4096), hardware.parse("8xA100-80GB"))
 
 
 def test_nothing_to_mend_where_no_change_fits() -> None:
     machine = hardware.Machine(dataclasses.replace(hardware.parse("T4").device, memory=GIBIBYTE))
-    assert "no setting makes it fit" in mend(LLAMA_7B, TRAIN, phases(batch=1), machine)
+    said = mend(LLAMA_7B, TRAIN, phases(batch=1), machine)
+    least = min(
+        needed(fullest_phase(LLAMA_7B, each.settings, each.phases, each.machine)[1], each.machine)
+        for each in changes(LLAMA_7B, TRAIN, phases(batch=1), machine)
+    )
+    assert f"no setting makes it fit (the least is {least / GIBIBYTE:.1f} GiB)" in said
+
+
+@pytest.mark.parametrize("gpus", ["L4", "2xL4", "6xL4", "8xL4"])
+@pytest.mark.parametrize("micro_batch", [None, 1, 24])
+@pytest.mark.parametrize("batch", [24, 192])
+def test_what_is_advised_can_be_run(gpus: str, micro_batch: int | None, batch: int) -> None:
+    """The processes of a run want equal shares of every batch and micro-batch, and say so if not."""
+    few, machine = phases(batch=batch), hardware.parse(gpus)
+    training = TrainSettings(micro_batch=micro_batch)
+    found = list(changes(GPT2_124M, training, few, machine))
+    for change in found:
+        assert change.words and "adamw" not in change.words
+        check_processes(change.settings, tuple(change.phases), change.machine.count)
+        assert f"micro_batch {change.settings.micro_batch}" in change.words or (
+            change.settings.micro_batch in (micro_batch, batch)
+        )
+        assert ("activation_checkpointing" in change.words) is change.settings.activation_checkpointing
+    counts = {change.machine.count for change in found}
+    assert counts == {n for n in (machine.count * 2**k for k in range(9)) if batch % n == 0 and n <= 64}
+    for count in counts:  # the least that it can do, on each
+        on_it = [change.settings for change in found if change.machine.count == count]
+        assert any(s.micro_batch == count and s.activation_checkpointing for s in on_it)
+    assert [phase.context for phase in found[-1].phases] == [512]
+
+
+def test_a_machine_without_a_card_is_not_told_to_take_several() -> None:
+    device = dataclasses.replace(hardware.parse("L4").device, cores=4)
+    found = changes(GPT2_124M, TrainSettings(), phases(batch=8), hardware.Machine(device))
+    assert {change.machine.count for change in found} == {1}
 
 
 def test_muon_may_give_way_to_adamw() -> None:
