@@ -179,7 +179,7 @@ def damage(path: Path) -> str | None:
     try:
         record = json.loads((path / STATE).read_text())
         expected = record.pop("hash")
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return f"{STATE} is missing or damaged"
     if json_sha256(record) != expected:
         return f"{STATE} is damaged"

@@ -5,10 +5,12 @@ import json
 import shutil
 import signal
 import threading
+import time
 
 import pytest
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from mintage.errors import MintageError
 from mintage.model import huggingface
@@ -40,7 +42,10 @@ def test_weights_and_state_come_back_bit_by_bit_without_pickles(tmp_path):
     tensors = state_tensors(model, build_optimizers(model, OptimizerSettings("muon")))
     for tensor in tensors.values():
         tensor.normal_()
-    path = checkpoint.write(tmp_path, checkpoint.snapshot(7, model, tensors, {"tokens": 9}))
+    moment = checkpoint.snapshot(7, model, tensors, {"tokens": 9})
+    path = checkpoint.write(tmp_path, moment)
+    written = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    assert moment.bytes < written < moment.bytes + room.SLACK  # what a full disk is asked for
     assert {file.suffix for file in path.rglob("*") if file.is_file()} == {".json", ".safetensors"}
     other = tiny_model(seed=1)
     other_tensors = state_tensors(other, build_optimizers(other, OptimizerSettings("muon")))
@@ -59,6 +64,20 @@ def test_a_checkpoint_is_a_model_directory(tmp_path):
     tokens_BT = torch.arange(12).view(1, 12)
     with torch.no_grad():
         assert opened.logits(opened(tokens_BT)).isfinite().all()
+
+
+def test_the_newest_whole_checkpoint_is_gone_on_from(tmp_path):
+    run(tmp_path, STEPS)
+    (tmp_path / "checkpoint-11-mine").mkdir()  # a user's own
+    said = []
+    path, state = newest(tmp_path, said.append)
+    assert (path.name, state["step"], said) == ("checkpoint-10", 10, [])
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"hash": "', '"hash"', "\0" * 600])
+def test_a_state_that_is_not_one_is_damaged(tmp_path, text):
+    (tmp_path / "state.json").write_text(text)
+    assert damage(tmp_path) == "state.json is missing or damaged"
 
 
 @pytest.mark.parametrize("harm", ["flipped byte", "cut file", "missing file", "no state", "edited state"])
@@ -104,10 +123,25 @@ def test_a_finished_run_is_not_run_again(tmp_path, monkeypatch):
 def test_retention_keeps_the_last_and_every_so_many_and_never_counts_damaged_ones(tmp_path):
     for step in range(10, 100, 10):
         (tmp_path / f"checkpoint-{step}").mkdir()
+    (tmp_path / "checkpoint-40-mine").mkdir()
     prune(tmp_path, 70, 2, 30)
+    assert (tmp_path / "checkpoint-40-mine").is_dir()
     assert sorted(steps(tmp_path)) == [30, 60, 70, 80, 90]
     prune(tmp_path, 90, 1, None)
     assert steps(tmp_path) == [90]
+
+
+def test_a_kill_while_an_old_one_is_removed_leaves_no_half_of_it(tmp_path, monkeypatch):
+    for step in (1, 2):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prune(tmp_path, 2, 1, None)
+    assert steps(tmp_path) == [2]
 
 
 def test_leftovers_of_a_dead_writer_are_removed(tmp_path):
@@ -163,6 +197,30 @@ def fill_the_disk(monkeypatch, place, error, times):
 
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_writer_knows_that_it_found_no_room_before_it_is_waited_for(tmp_path, monkeypatch):
+    fill_the_disk(monkeypatch, "torch.distributed.checkpoint.save", FULL, times=[1])
+    moment = checkpoint.snapshot(1, tiny_model(), {}, {})
+    with checkpoint.Writer(tmp_path, 1, None) as writer:
+        assert not writer.failed()
+        writer.begin(moment)
+        until(writer.failed)
+        with pytest.raises(MintageError, match="the disk is full"):
+            writer.finish()
+        assert writer.moment is moment and writer.newest is None
+        writer.begin(moment)
+        until(lambda: damage(tmp_path / "checkpoint-1") is None)
+        assert not writer.failed()
+        writer.finish()
+        assert writer.moment is None and writer.newest == tmp_path / "checkpoint-1"
+
+
+def until(condition):
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
 
 
 def test_metrics_that_found_no_room_are_written_later(tmp_path, monkeypatch, capsys):
@@ -231,7 +289,14 @@ def test_the_run_goes_on_while_a_checkpoint_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "write", slow)
     run(tmp_path / "run", STEPS)
     for name in ("checkpoint-5", "checkpoint-10"):
-        assert weights(tmp_path / "run" / name) == weights(tmp_path / "uncut" / name)
+        cut, uncut = tmp_path / "run" / name, tmp_path / "uncut" / name
+        assert weights(cut) == weights(uncut) and state_bytes(cut) == state_bytes(uncut)
+
+
+def state_bytes(path):
+    """The state to go on from; bytes, as what was never filled is NaN."""
+    tensors = load_file(next((path / "resume").glob("*.safetensors")))
+    return {name: tensor.numpy().tobytes() for name, tensor in tensors.items()}
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path):
