@@ -57,6 +57,24 @@ def test_a_context_beyond_the_models_positions_is_refused_before_any_work(tiny_r
         recipe.load(tiny_recipe, learned)
 
 
+def test_a_context_of_tuning_is_looked_at_too(tiny_recipe: Path) -> None:
+    stage = "{plan: {phases: [{steps: 3, context: 65, batch: 4, mix: {reports: 1}}]}}"
+    with pytest.raises(MintageError, match=r"tune\.plan\.phases\.0\.context: .* longer than the model's"):
+        recipe.load(tiny_recipe, [f"tune={stage}"])
+
+
+def test_a_source_is_of_exactly_one_kind(tiny_recipe: Path) -> None:
+    for override in ("corpus.sources.0.files=null", "corpus.sources.0.sandbox={}"):
+        with pytest.raises(MintageError, match="give exactly one of: files, sandbox, "):
+            recipe.load(tiny_recipe, [override])
+
+
+def test_the_permission_and_the_refinement_of_a_recipe_reach_its_corpus(tiny_recipe: Path) -> None:
+    corpus = recipe.load(tiny_recipe, ["corpus.use=evaluate", "corpus.refine={}"]).corpus
+    assert (corpus.settings().use, corpus.settings().refine) == ("evaluate", corpus.refine)
+    assert corpus.refine is not None and corpus.settings().sources == (corpus.sources[0].files,)
+
+
 def test_every_mistake_is_reported_at_once(tiny_recipe: Path) -> None:
     with pytest.raises(MintageError) as error:
         recipe.load(tiny_recipe, ["tokenizer.vocab=1", "model.layers=2"])
@@ -100,6 +118,9 @@ def test_settings_are_frozen(tiny_recipe: Path) -> None:
 
 def test_a_day_as_cutoff_means_its_end(tiny_recipe: Path) -> None:
     assert recipe.load(tiny_recipe).cutoff == datetime(2018, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+    assert recipe.load(tiny_recipe, ["as_of='2018-12-31'"]).cutoff == recipe.load(tiny_recipe).cutoff
+    naive = recipe.load(tiny_recipe, ["as_of='2018-06-01T12:00:00'"]).cutoff
+    assert naive == datetime(2018, 6, 1, 12, tzinfo=UTC)
     moment = recipe.load(tiny_recipe, ["as_of='2018-06-01T12:00:00-04:00'"]).cutoff
     assert moment == datetime(2018, 6, 1, 16, tzinfo=UTC)
 
@@ -107,9 +128,8 @@ def test_a_day_as_cutoff_means_its_end(tiny_recipe: Path) -> None:
 def test_environment_is_expanded_with_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOMEWHERE", "/here")
     monkeypatch.delenv("NOWHERE", raising=False)
-    assert recipe.expand_environment({"a": ["${SOMEWHERE}/x", "${NOWHERE:-there}/y"]}) == {
-        "a": ["/here/x", "there/y"]
-    }
+    given = {"a": ["${SOMEWHERE}/x", "${NOWHERE:-there}/y", "${SOMEWHERE:-there}", 3]}
+    assert recipe.expand_environment(given) == {"a": ["/here/x", "there/y", "/here", 3]}
     with pytest.raises(MintageError, match="NOWHERE"):
         recipe.expand_environment("${NOWHERE}")
 
@@ -132,6 +152,38 @@ def test_a_recipe_takes_the_corpus_of_another_by_name(tiny_recipe: Path) -> None
             recipe.load(other)
 
 
+def test_a_recipe_says_what_differs_from_the_one_that_it_extends(
+    tiny_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_recipe.parent)
+    other = tiny_recipe.with_name("other.yaml")
+    phase = {"steps": 5, "context": 16, "batch": 2, "mix": {"reports": 1.0}}
+    changes = {"name": "other", "model": {"num_hidden_layers": 3}, "pretrain": {"plan": {"phases": [phase]}}}
+    other.write_text(yaml.safe_dump({"extends": "tiny.yaml", **changes}))
+    theirs, ours = recipe.load(tiny_recipe), recipe.load(other)
+    assert ours.model == dataclasses.replace(theirs.model, num_hidden_layers=3)
+    assert [(p.steps, p.context) for p in ours.pretrain.plan.phases] == [(5, 16)]  # lists are taken whole
+    assert (ours.pretrain.train, ours.corpus, ours.as_of) == (
+        theirs.pretrain.train,
+        theirs.corpus,
+        theirs.as_of,
+    )
+    tiny_recipe.write_text(yaml.safe_dump({"extends": "other.yaml"}))
+    with pytest.raises(MintageError, match="extends itself"):
+        recipe.load(other)
+
+
+def test_a_recipe_whose_own_name_ends_in_a_size_is_found_as_it_is(
+    tiny_recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_recipe.parent)
+    folder = tiny_recipe.parent / "recipes"
+    folder.mkdir()
+    tiny_recipe.rename(folder / "tiny.yaml")
+    (folder / "tiny-10m.yaml").write_text((folder / "tiny.yaml").read_text().replace("tiny", "mine"))
+    assert recipe.load("tiny-10m").name == "mine"
+
+
 def test_one_dial_sets_what_the_recipe_does_not_say(tmp_path: Path) -> None:
     named = recipe.load("mintage-50m")
     assert named == recipe.load("mintage", ["size=50m"])
@@ -144,6 +196,8 @@ def test_one_dial_sets_what_the_recipe_does_not_say(tmp_path: Path) -> None:
     assert (ours.model.hidden_size, ours.model.num_hidden_layers) == (768, 2)
     assert [phase.steps for phase in ours.pretrain.plan.phases] == [3]
     assert ours.pretrain.train.seed == 1
+    short = recipe.load("mintage-10m", ["tokens=4_000_000"]).pretrain.plan.phases
+    assert sum(p.steps * p.batch * p.context for p in short) == pytest.approx(4e6, rel=0.05)
     for override, message in (("size=2m", "none of 10m, 50m"), ("tokens=many", "not a number of tokens")):
         with pytest.raises(MintageError, match=message):
             recipe.load("mintage", [override])

@@ -18,6 +18,7 @@ from mintage.pipeline.artifacts import Made, make
 from mintage.recipe import Recipe
 from mintage.workspace import Workspace, file_sha256
 from tests.conftest import write_tiny_recipe
+from tests.train.tiny import Plan, TinyLoader
 
 SHAPE = {
     "layout": "llama",
@@ -90,6 +91,7 @@ def test_llama_weights_go_on_in_training_and_the_card_names_their_files(place: P
     (weights,) = (source for source in card.sources if bases.is_weights(source))
     hashes = {file["file"]: file["sha256"] for file in weights["files"]}
     assert hashes["model.safetensors"] == file_sha256(place / "small-llama" / "model.safetensors")
+    assert {"config.json", "tokenizer.json"} < hashes.keys()
     assert card.knowledge_cutoff is None and card.licence["use"] == "local"
     lineage.print_card(workspace, card)
     printed = capsys.readouterr().out
@@ -143,6 +145,25 @@ def test_downloaded_model_brings_its_licence_and_no_cutoff(place: Path) -> None:
     base = bases.find(dated, workspace)
     assert base and base.source and base.source["licence"] == "apache-2.0" and base.card is None
     assert base.knowledge_cutoff == "2017-12-01T23:59:59.999999+00:00"
+    assert base.source["use"] == "ship"  # its card's; the recipe would say local
+    assert "card.json" not in [file["file"] for file in base.source["files"]]
+
+
+def test_other_weights_under_the_same_name_make_another_model(place: Path) -> None:
+    workspace, recipe = Workspace(place / "workspace"), based(place)
+    before = bases.find(recipe, workspace)
+    assert before and bases.find(recipe, workspace) == before
+    weights = place / "small-llama" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
+    after = bases.find(recipe, workspace)
+    assert after and after.decisive != before.decisive
+
+
+def test_a_cut_looks_at_the_last_batches_of_the_run() -> None:
+    loader = TinyLoader(Plan(10))  # 128 tokens a batch
+    base = bases.Base(Path(), "", None, None, None, calibration_tokens=300)
+    seen = [batch.tolist() for batch in bases.calibration(base, loader)]
+    assert seen == [loader.batch(step).inputs_BT.tolist() for step in (9, 8, 7)]
 
 
 def test_unknown_cutoff_is_refused_under_as_of_unless_the_recipe_states_it(place: Path) -> None:
@@ -201,6 +222,12 @@ def test_another_tokenizer_is_refused_and_a_longer_one_is_not(place: Path) -> No
     text = json.dumps(specification).replace("<|end|>", "<|eot_id|>")  # a control token by another name
     (base / "tokenizer.json").write_text(text)
     bases.require_same_tokens(base, ours)
+    said = json.loads(json.dumps(specification).replace("<|end|>", "the end"))
+    for token in said["added_tokens"]:
+        token["special"] = token["content"] != "the end"  # any text may encode to this one
+    (base / "tokenizer.json").write_text(json.dumps(said))
+    with pytest.raises(MintageError, match="'the end' there and '<|end|>'".replace("|", r"\|")):
+        bases.require_same_tokens(base, ours)
     swapped = json.loads(json.dumps(specification))
     vocabulary = swapped["model"]["vocab"]
     one, other = "".join(swapped["model"]["merges"][0]), "".join(swapped["model"]["merges"][1])

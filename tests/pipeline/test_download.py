@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from mintage.model import huggingface
 from mintage.model.config import ModelConfig
 from mintage.model.transformer import Transformer
 from mintage.pipeline.artifacts import Made, make
-from mintage.pipeline.download import download
+from mintage.pipeline.download import download, licence_of
 from mintage.pipeline.hub import resolve
 from mintage.pipeline.models import model_directory
 from mintage.tokens.tokenizer import TokenizerSettings, train
@@ -200,7 +202,10 @@ def test_several_files_of_weights_come_with_their_index(hub: Hub, workspace: Wor
     hub.files |= {f"model-0000{part}-of-00002.safetensors": weights for part in (1, 2)}
     hub.files["model.safetensors.index.json"] = b"{}"
     hub.files["consolidated.safetensors"] = weights
-    kept = {name for name in download("owner/name", workspace).files if "safetensors" in name}
+    hub.files["merges.txt"] = b""  # as some tokenizers have it
+    files = download("owner/name", workspace).files
+    assert files["merges.txt"] == hashlib.sha256(b"").hexdigest()
+    kept = {name for name in files if "safetensors" in name}
     assert kept == {
         "model.safetensors.index.json",
         "model-00001-of-00002.safetensors",
@@ -214,6 +219,49 @@ def test_a_tokenizer_comes_without_the_weights_and_is_no_model(hub: Hub, workspa
     assert (resolve("owner/name", workspace) / "tokenizer.json").read_bytes() == hub.files["tokenizer.json"]
     with pytest.raises(MintageError, match="a tokenizer without a model"):
         model_directory(workspace, "owner/name")
+
+
+def test_what_is_no_model_is_said_to_be_none(hub: Hub, workspace: Workspace) -> None:
+    hub.files = {"README.md": b"A data set.", "config.json": b"{}"}
+    with pytest.raises(MintageError, match="no weights and no tokenizer among its files"):
+        download("owner/name", workspace)
+    assert hub.asked == [] and workspace.cards() == []
+
+
+@pytest.mark.parametrize(
+    ("about", "licence"),
+    [
+        ({"license": "other", "license_name": "llama3.2"}, "llama3.2"),
+        ({"license": ["mit", "apache-2.0"]}, "mit, apache-2.0"),
+        ({"license": "mit"}, "mit"),
+        ({}, "not said"),
+        (None, "not said"),
+    ],
+)
+def test_the_licence_is_the_one_that_a_card_names(about: object, licence: str) -> None:
+    assert licence_of({"cardData": about}) == licence
+
+
+def test_a_pull_request_is_a_revision(
+    hub: Hub, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The refusal of pickles names one; its slashes are part of the revision, not of the address."""
+    hub.revisions["refs%2Fpr%2F1"] = COMMIT
+    monkeypatch.setenv("HF_ENDPOINT", os.environ["HF_ENDPOINT"] + "/")
+    card = download("owner/name@refs/pr/1", workspace)
+    assert card.settings["revision"] == "refs/pr/1"
+    assert resolve("owner/name@refs/pr/1", workspace).name == card.name
+
+
+def test_a_disk_without_second_names_for_files_takes_copies(
+    hub: Hub, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*places: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    files = download("owner/name", workspace).files
+    assert files["config.json"] == hashlib.sha256(hub.files["config.json"]).hexdigest()
 
 
 def test_a_revision_has_a_directory_of_its_own(hub: Hub, workspace: Workspace) -> None:
@@ -253,8 +301,10 @@ def test_a_folder_or_a_made_model_comes_before_a_download(
     folder.mkdir()
     with pytest.raises(MintageError, match="holds neither"):
         resolve(str(folder), workspace)
-    (folder / "config.json").write_text("{}")
-    assert resolve(str(folder), workspace) == folder
+    for name in ("tokenizer.json", "config.json"):
+        (folder / name).write_text("{}")
+        assert resolve(str(folder), workspace) == folder
+        (folder / name).unlink()
     nothing = Made(None, {"use": "local", "licences": []}, {})
     for kind in ("tokenizers", "models"):
         make(workspace, kind, "tiny", settings={}, parents=(), write=lambda directory: nothing)

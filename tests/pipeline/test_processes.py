@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ import torch
 from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
+from mintage.pipeline.artifacts import Made, make
 from mintage.pipeline.checks import check_model, check_processes, check_recipe, check_shards
 from mintage.pipeline.stages import run
 from mintage.tokens.plan import Phase
@@ -107,9 +111,9 @@ def test_what_cannot_be_is_one_error_and_exit_code_2(alone, change, message):
     assert len([line for line in error.splitlines() if "error" in line]) == 1 and "Traceback" not in error
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_rows_that_divide_pass(processes):
-    check_processes(TrainSettings(micro_batch=2), PHASES, processes)
+@pytest.mark.parametrize("micro_batch, processes", [(2, 1), (2, 2), (7, 2)])  # 7: more than a batch has
+def test_rows_that_divide_pass(micro_batch, processes):
+    check_processes(TrainSettings(micro_batch=micro_batch), PHASES, processes)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +149,21 @@ def test_what_the_machine_cannot_do_is_said_before_any_data_is_made(tiny_recipe,
     check_recipe(loaded, workspace, "pretrain", Processes(0, 2, torch.device("cpu")))
 
 
+def test_every_stage_that_is_to_be_trained_is_looked_at_and_one_that_is_made_is_not(tiny_recipe, tmp_path):
+    workspace, cpu = Workspace(tmp_path / "work"), Processes(0, 1, torch.device("cpu"))
+    narrow = "{plan: {phases: [{steps: 3, context: 32, batch: 4, mix: {reports: 1}}]}, train: {float8: true}}"
+    tuned = recipes.load(tiny_recipe, [f"tune={narrow}"])
+    based = recipes.load(tiny_recipe, [f"tune={narrow}", "pretrain.train.float8=true", "tune.train={}"])
+    refused = {"pretrain": [based], "tune": [based, tuned], "evaluate": [based, tuned]}
+    for until, recipe in itertools.product(refused, (based, tuned)):
+        expected = pytest.raises(MintageError, match="float8") if recipe in refused[until] else nullcontext()
+        with expected:
+            check_recipe(recipe, workspace, until, cpu)
+    nothing = Made(None, {"use": "local", "licences": []}, {})
+    make(workspace, "models", "tiny-base", settings={}, parents=(), write=lambda directory: nothing)
+    check_recipe(based, workspace, "tune", cpu)  # a machine with float8 made it
+
+
 def test_shards_and_tokenizer_are_checked_before_the_first_step(alone):
     _, workspace = alone
     shards, tokenizer = workspace / "shards" / "tiny", Tokenizer.load(workspace / "tokenizers" / "tiny")
@@ -155,6 +174,10 @@ def test_shards_and_tokenizer_are_checked_before_the_first_step(alone):
     assert record.stat().st_mtime_ns == before  # the hashes are not computed again
     with pytest.raises(MintageError, match="the tokenizer has 300 tokens and the model places for 64"):
         check_model(ModelConfig(vocab_size=64), tokenizer, PHASES)
+    fitting = ModelConfig(vocab_size=300, max_position_embeddings=64)
+    check_model(fitting, tokenizer, PHASES)
+    with pytest.raises(MintageError, match=r"phases\.1\.context: 64 is longer than the model's 63 positions"):
+        check_model(dataclasses.replace(fitting, max_position_embeddings=63), tokenizer, PHASES)
     file = shards / "shard_00000.bin"
     content = file.read_bytes()
     try:
@@ -162,7 +185,8 @@ def test_shards_and_tokenizer_are_checked_before_the_first_step(alone):
         with pytest.raises(MintageError, match=r"and the manifest says .* build the shards again"):
             check_shards(shards, tokenizer)
         file.write_bytes(content[:-2] + bytes(255 - byte for byte in content[-2:]))
-        with pytest.raises(MintageError, match="not those of the manifest"):
-            check_shards(shards, tokenizer)
+        for _ in range(2):  # it is not taken for verified the second time
+            with pytest.raises(MintageError, match="not those of the manifest"):
+                check_shards(shards, tokenizer)
     finally:
         file.write_bytes(content)

@@ -11,8 +11,10 @@ import pytest
 from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.model.flops import flops_per_token
+from mintage.model.sizes import shape_of
 from mintage.pipeline import sweep, training
 from mintage.train import record
+from mintage.train.scaling import Law, Point
 from mintage.workspace import Workspace
 from tests.conftest import tiny_documents, write_tiny_recipe
 
@@ -71,6 +73,85 @@ def test_shapes_have_about_the_parameters_asked_for(size: str) -> None:
     assert config.parameter_count() == pytest.approx(sweep.count(size), rel=0.25)
     near = [sweep.shape_of(round(sweep.count(size) * factor), 1024) for factor in (0.3, 3)]
     assert near[0].parameter_count() < config.parameter_count() < near[1].parameter_count()
+
+
+@pytest.mark.parametrize("size", [30_000, 123_456, 1_000_000, 40_000_000])
+def test_no_other_shape_of_the_sweep_is_nearer(size: int) -> None:
+    all_counts = {sweep.shape_of(round(n), 1024).parameter_count() for n in np.geomspace(1e4, 1e9, 500)}
+    distance = {count: abs(np.log(count / size)) for count in all_counts}
+    assert distance[sweep.shape_of(size, 1024).parameter_count()] == min(distance.values())
+
+
+@pytest.mark.parametrize(
+    "text, number", [("300k", 300_000), ("2.5M", 2_500_000), (" 1b ", 10**9), ("4096", 4096)]
+)
+def test_numbers_are_written_as_people_write_them(text: str, number: int) -> None:
+    assert sweep.count(text) == number
+
+
+@pytest.mark.parametrize("text", ["0", "-3k", "1t", "k", "1_000"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(MintageError, match="not a number"):
+        sweep.count(text)
+
+
+def test_a_trial_is_the_recipes_last_phase_at_another_size(swept: Path) -> None:
+    first, last = ("steps: 3, context: 16, batch: 2", "steps: 9, context: 640, batch: 4")
+    phases = "[" + ", ".join(f"{{{phase}, mix: {{reports: 1}}}}" for phase in (first, last)) + "]"
+    changes = [
+        f"pretrain.plan.phases={phases}",
+        "model.max_position_embeddings=640",
+        "pretrain.plan.seed=5",
+        "pretrain.train.seed=6",
+        "pretrain.train.keep_last=9",
+    ]
+    recipe = recipes.load(swept / "tiny.yaml", [*OVERRIDES, *changes])
+    workspace = Workspace(swept / "workspace")
+    parents = tuple(workspace.card(kind, "tiny") for kind in ("tokenizers", "shards"))
+    trials = sweep.plan_trials(recipe, ("10M", "40k"), ("1m", "300k"), parents)
+    assert [trial.run_name.split("-")[2:4] for trial in trials] == [
+        ["40k", "300k"], ["40k", "1m"], ["10M", "300k"], ["10M", "1m"]
+    ]  # fmt: skip
+    for trial in trials:
+        (phase,), settings = trial.stage.plan.phases, trial.stage.train
+        assert (phase.context, phase.batch, phase.mix) == (640, 4, {"reports": 1})
+        assert trial.tokens == pytest.approx(sweep.count(trial.run_name.split("-")[3]), rel=0.01)
+        assert trial.config.max_position_embeddings >= 640
+        assert (trial.stage.plan.seed, settings.seed, settings.keep_last) == (5, 6, 1)
+        assert settings.checkpoint_every == phase.steps // 5  # a kill loses a fifth at most
+    dial = shape_of("10m")
+    assert (trials[-1].config.hidden_size, trials[-1].config.num_hidden_layers) == (
+        dial.hidden_size,
+        dial.num_hidden_layers,
+    )
+
+
+def test_conclusions_are_those_of_a_law_that_is_known() -> None:
+    law = Law(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)  # arXiv:2203.15556, equation 10
+    random = np.random.default_rng(1)
+    points = [
+        Point(n, c / 6 / n, c, float(law.loss(n, c / 6 / n) * np.exp(0.001 * random.standard_normal())))
+        for c in (1e15, 1e16, 1e17)
+        for n in np.geomspace(4e5, 2.5e8, 7)
+    ]
+    figures, _ = sweep.conclusions(points, 1e19, lambda n: 6 * n)
+    g = (law.alpha * law.A / (law.beta * law.B)) ** (1 / (law.alpha + law.beta))  # equation 4
+    exponent = law.beta / (law.alpha + law.beta)
+    best = figures["optimum"]
+    for value, truth, (low, high) in (
+        (best["parameters"], g * (1e19 / 6) ** exponent, best["parameters_interval"]),
+        (best["tokens"], (1e19 / 6) ** (1 - exponent) / g, best["tokens_interval"]),
+        (figures["parameters_exponent"], exponent, figures["parameters_exponent_interval"]),
+    ):
+        assert low <= value <= high and low < high and value == pytest.approx(truth, rel=0.3)
+    assert best["times_the_largest_run"] == pytest.approx(100)
+    assert [at["flops"] for at in figures["iso_flop"]] == [1e15, 1e16, 1e17]
+    said = "\n".join(sweep.sentences(figures))
+    assert "bound" not in said and f"FLOPs^{figures['parameters_exponent']:.2f}" in said
+    figures["law"]["beta"] = 2.5
+    assert "beta is at its bound: these runs do not say how loss falls with tokens" in "\n".join(
+        sweep.sentences(figures)
+    )
 
 
 def test_work_per_token_is_that_of_the_shapes_and_goes_on_beyond_them() -> None:

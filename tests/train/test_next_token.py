@@ -8,8 +8,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mintage.train.objectives.next_token import CHUNK, linear_cross_entropy, objective, token_losses
 from mintage.train.settings import TrainSettings
+from tests.model.models import random_model
 
-from .tiny import Plan, TinyLoader, tiny_model
+from .tiny import CONFIG, Plan, TinyLoader, tiny_model
 
 SHAPES = [(1, 7), (CHUNK, 33), (2 * CHUNK + 3, 101)]
 
@@ -100,6 +101,49 @@ def test_token_losses_equal_torch():
     hidden_ND, weight_VD, targets_N = case(2 * CHUNK + 3, 101, torch.float32)
     expected_N = F.cross_entropy(hidden_ND @ weight_VD.T, targets_N, reduction="none")
     torch.testing.assert_close(token_losses(hidden_ND, weight_VD, targets_N), expected_N)
+
+
+def test_token_losses_in_bfloat16_are_taken_in_float32():
+    """Held-out figures sum millions of them."""
+    hidden_ND, weight_VD, targets_N = (t.detach() for t in case(64, 5000, torch.float32))
+    hidden_ND, weight_VD = hidden_ND.bfloat16(), weight_VD.bfloat16()
+    got_N = token_losses(hidden_ND, weight_VD, targets_N)
+    expected_N = F.cross_entropy((hidden_ND @ weight_VD.T).double(), targets_N, reduction="none")
+    assert got_N.dtype == torch.float32
+    torch.testing.assert_close(got_N.double(), expected_N, rtol=1e-5, atol=1e-5)
+
+
+def test_without_rows_loss_and_gradients_are_zero():
+    """The share of a process may hold no target."""
+    hidden_ND, weight_VD = torch.empty(0, 16, requires_grad=True), torch.randn(11, 16, requires_grad=True)
+    torch.use_deterministic_algorithms(True)  # fresh memory is then full of NaN
+    try:
+        loss = linear_cross_entropy(hidden_ND, weight_VD, torch.empty(0, dtype=torch.long), 0.01)
+        loss.backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert loss.item() == 0 and torch.equal(weight_VD.grad, torch.zeros(11, 16))
+
+
+def test_isolated_documents_have_the_loss_that_each_has_alone():
+    batch, model, settings = TinyLoader(Plan(9)).batch(0), random_model(CONFIG), TrainSettings(z_loss=0.02)
+    documents_BT = np.repeat([[0, 1]], [6, 10], axis=1).repeat(8, axis=0).astype(np.int32)
+    packed, count = objective(model, dataclasses.replace(batch, documents_BT=documents_BT), settings)
+    parts = [rows_of_columns(batch, columns) for columns in (slice(0, 6), slice(6, 16))]
+    losses, counts = zip(*(objective(model, part, settings) for part in parts))
+    torch.testing.assert_close(packed, sum(losses))
+    assert count == sum(counts)
+    together, _ = objective(model, batch, settings)
+    assert abs(together - packed) > 0.01
+
+
+def rows_of_columns(batch, columns):
+    return dataclasses.replace(
+        batch,
+        inputs_BT=batch.inputs_BT[:, columns],
+        targets_BT=batch.targets_BT[:, columns],
+        mask_BT=batch.mask_BT[:, columns],
+    )
 
 
 def test_masked_targets_change_neither_loss_nor_gradients():

@@ -50,6 +50,48 @@ def test_muon_follows_the_float64_reference(dtype, tolerance):
         assert error < tolerance
 
 
+def test_every_setting_reaches_its_optimizer():
+    """Three steps of each optimizer written out in float64, with settings that are nobody's default."""
+    settings = OptimizerSettings(
+        "muon",
+        learning_rate=0.01,
+        betas=(0.7, 0.8),
+        epsilon=0.1,
+        weight_decay=0.3,
+        muon_learning_rate=0.05,
+        muon_momentum=0.6,
+        muon_iterations=2,
+    )
+    model = tiny_model().double()
+    optimizers = build_optimizers(model, settings)
+    torch.manual_seed(0)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    gradients = {name: torch.randn(3, *weight.shape).double() for name, weight in before.items()}
+    for step in range(3):
+        for name, parameter in model.named_parameters():
+            parameter.grad = gradients[name][step].clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    for name, parameter in model.named_parameters():
+        if "proj" in name:
+            expected = muon_reference(before[name], gradients[name], 0.05, 0.6, 0.3, 2)
+        else:
+            expected = adamw_reference(before[name], gradients[name], 0.01, (0.7, 0.8), 0.1, 0.3)
+        torch.testing.assert_close(parameter.detach(), expected, rtol=1e-9, atol=1e-9)
+
+
+def adamw_reference(weight, gradients, rate, betas, epsilon, decay):
+    """Loshchilov and Hutter 2019, algorithm 2; vectors do not decay."""
+    first = second = torch.zeros_like(weight)
+    for step, gradient in enumerate(gradients, 1):
+        weight = weight * (1 - rate * decay) if weight.ndim == 2 else weight
+        first = betas[0] * first + (1 - betas[0]) * gradient
+        second = betas[1] * second + (1 - betas[1]) * gradient**2
+        corrected = (second / (1 - betas[1] ** step)).sqrt() + epsilon
+        weight = weight - rate * first / (1 - betas[0] ** step) / corrected
+    return weight
+
+
 def test_orthogonalised_singular_values_are_near_one():
     torch.manual_seed(0)
     values = torch.linalg.svdvals(orthogonalize(torch.randn(3, 24, 64), 5))
@@ -59,10 +101,11 @@ def test_orthogonalised_singular_values_are_near_one():
 @pytest.mark.parametrize("name", ["adamw", "muon"])
 def test_gradient_scale_divides_and_a_flag_skips_the_whole_step(name):
     plain, scaled = tiny_model(), tiny_model()
-    for model, factor in ((plain, 1.0), (scaled, 8.0)):
+    for model, factors in ((plain, (1.0, 1.0, 1.0)), (scaled, (8.0, 8.0, 0.5))):  # a step has its own
         optimizers = build_optimizers(model, OptimizerSettings(name))
-        for gradient_factor, broken in ((1.0, False), (float("nan"), True), (1.0, False)):
-            torch.manual_seed(0)
+        steps = ((1.0, False), (float("nan"), True), (1.0, False))
+        for seed, (factor, (gradient_factor, broken)) in enumerate(zip(factors, steps)):
+            torch.manual_seed(seed)
             for parameter in model.parameters():
                 parameter.grad = torch.randn_like(parameter) * factor * gradient_factor
             for optimizer in optimizers:
@@ -134,7 +177,8 @@ def test_a_fresh_state_has_the_tensors_of_a_used_one(name):
     model = tiny_model()
     optimizers = build_optimizers(model, OptimizerSettings(name))
     fresh = {key: (value.shape, value.dtype) for key, value in state_tensors(model, optimizers).items()}
-    set_learning_rate(optimizers, 0.5)
+    for factor in (0.1, 0.5):  # of the peak, not of what it was
+        set_learning_rate(optimizers, factor)
     assert {group["lr"] / group["peak_lr"] for each in optimizers for group in each.param_groups} == {0.5}
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)

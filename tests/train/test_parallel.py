@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import signal
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from mintage.train import checkpoint, loop, parallel
+from mintage.model import huggingface
+from mintage.train import checkpoint, loop, parallel, room
 from mintage.train.checkpoint import steps as checkpoint_steps
 from mintage.train.loop import train
 from mintage.train.monitor import METRICS, TIMING, read_metrics
@@ -142,6 +144,29 @@ def test_a_run_stopped_on_two_goes_on_on_another_number(tmp_path, alone, then):
     assert figures(tmp_path)[-1]["bits_per_byte"]["a"] == pytest.approx(
         evaluated[-1]["bits_per_byte"]["a"], abs=1e-4
     )
+
+
+def without_room(directory, settings):
+    """Train where the first process finds no room for the second checkpoint, the first time."""
+    calls = []
+
+    def full(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return save(*arguments, **keywords)
+
+    save, huggingface.save = huggingface.save, full
+    room.FIRST_WAIT = 0.01
+    learn(directory, settings)
+
+
+def test_all_processes_wait_where_the_first_finds_no_room(tmp_path, alone):
+    settings, expected, _ = alone
+    assert together(2, without_room, tmp_path, settings) == [0, 0]
+    assert sorted(checkpoint_steps(tmp_path)) == [10, 20]
+    assert [checkpoint.damage(tmp_path / f"checkpoint-{step}") for step in (10, 20)] == [None, None]
+    np.testing.assert_allclose(losses(tmp_path), expected, atol=1e-5, rtol=0)
 
 
 def killed(directory, settings, call):

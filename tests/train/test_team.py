@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -45,6 +46,30 @@ def train(
 @pytest.mark.parametrize("threads", [2, 3, 11])  # 11: more than rows
 def test_threads_make_the_step_of_the_whole_batch(threads: int) -> None:
     torch.testing.assert_close(train(threads), train(1), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 4), slice(4, 8)], ids=["first", "second"])
+def test_a_thread_without_a_target_loses_nothing_of_the_others(rows: slice) -> None:
+    batch = TinyLoader(Plan(9)).batch(0)
+    batch.mask_BT[rows] = False
+    results = []
+    for threads in (1, 2):
+        model = Transformer(CONFIG).double()
+        initialize(model, 0)
+        settings, window = TrainSettings(), torch.zeros(WINDOW, dtype=torch.float64)
+        take_step(
+            Team(model, threads),
+            build_optimizers(model, OptimizerSettings()),
+            batch,
+            settings,
+            0,
+            1.0,
+            window,
+        )
+        results.append(
+            torch.cat([window, *(parameter.detach().flatten() for parameter in model.parameters())])
+        )
+    torch.testing.assert_close(results[1], results[0], rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize("threads", [2, 4])
@@ -99,6 +124,8 @@ def test_an_error_in_a_thread_is_raised_and_the_number_of_threads_stays() -> Non
 
 def test_a_batch_is_cut_into_rows_that_make_it_whole() -> None:
     batch = TinyLoader(Plan(9)).batch(0)
+    batch = dataclasses.replace(batch, documents_BT=batch.inputs_BT // 7)
     pieces = cut(batch, 3)
     assert [len(piece.inputs_BT) for piece in pieces] == [2, 3, 3]
-    assert (torch.cat([torch.from_numpy(p.targets_BT) for p in pieces]).numpy() == batch.targets_BT).all()
+    for field in ("inputs_BT", "targets_BT", "mask_BT", "documents_BT"):
+        assert np.array_equal(np.concatenate([getattr(p, field) for p in pieces]), getattr(batch, field))

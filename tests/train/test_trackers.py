@@ -144,9 +144,10 @@ class Flaky:
     note = ""
     down = True
     received: list[int]
-    gate = threading.Event()
+    opened = closed = 0
 
     def __init__(self, directory: Path, facts: dict[str, Any], last_try: bool) -> None:
+        Flaky.opened += 1
         if Flaky.down:
             raise ConnectionError("no route")
         self.held = len(Flaky.received)
@@ -160,14 +161,14 @@ class Flaky:
         pass
 
     def close(self) -> None:
-        pass
+        Flaky.closed += 1
 
 
 @pytest.fixture
 def flaky(monkeypatch: pytest.MonkeyPatch) -> type[Flaky]:
     monkeypatch.setitem(trackers.OPENERS, "tensorboard", Flaky)
     monkeypatch.setattr(trackers, "RETRY_SECONDS", (0.01, 0.01))
-    Flaky.down, Flaky.received = True, []
+    Flaky.down, Flaky.received, Flaky.opened, Flaky.closed = True, [], 0, 0
     return Flaky
 
 
@@ -192,9 +193,36 @@ def test_a_place_that_comes_back_is_filled_up_and_goes_on(tmp_path: Path, flaky:
     until(lambda: len(said) == 3)
     flaky.down = False
     tracker.close()
-    assert flaky.received == [1, 2, 3, 4]
+    assert flaky.received == [1, 2, 3, 4] and flaky.closed == 1
     assert "no route" in said[0] and "metrics.jsonl" in said[0]  # once, with the mend
     assert "is back" in said[1] and "no route" in said[2]
+
+
+def test_a_place_that_is_long_away_is_still_asked_often(
+    tmp_path: Path, flaky: type[Flaky], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trackers, "RETRY_SECONDS", (0.01, 0.02))
+    said: list[str] = []
+    tracker = trackers.Tracker("tensorboard", tmp_path, {}, [{"step": 1}], said.append)
+    tracker.wake()
+    until(lambda: flaky.opened > 12)  # 0.2 seconds; twice as long each time they were 40
+    assert len(said) == 1
+    tracker.close()
+    assert len(said) == 2 and flaky.received == []
+
+
+def test_what_a_place_has_to_say_is_said_once(tmp_path: Path, flaky: type[Flaky]) -> None:
+    said: list[str] = []
+    flaky.down = False
+    flaky.note, before = "offline; send it later", flaky.note
+    kept: list[dict[str, Any]] = [{"step": 1}]
+    tracker = trackers.Tracker("tensorboard", tmp_path, {}, kept, said.append)
+    tracker.wake()
+    until(lambda: flaky.received == [1])
+    kept.append({"step": 2})
+    tracker.close()
+    flaky.note = before
+    assert said == ["tensorboard: offline; send it later"] and flaky.received == [1, 2]
 
 
 def test_a_place_that_hangs_holds_the_run_up_for_a_moment_only(
