@@ -361,6 +361,15 @@ def test_one_empty_file_among_others_is_counted(tmp_path):
     assert (len(documents), report.bad_rows, report.bad_row_examples[0].file) == (1, 1, "b.txt")
 
 
+def test_of_a_web_page_the_main_part_is_read_and_its_encoding_mended(tmp_path):
+    menu = "<ul><li><a href='/a'>About</a></li></ul><p>Skip to main content</p>"
+    main = "<div role='main'><h3>Statement</h3><p>agency mortgage‑backed debt</p></div>"
+    page = f"<html><body>{menu}{main}</body></html>"
+    (tmp_path / "a.html").write_bytes(page.encode().decode("cp1252", "replace").encode())
+    (document,) = read(FilesSource("mine", str(tmp_path), "CC0-1.0"), SourceReport())
+    assert document.text == "### Statement\n\nagency mortgage‑backed debt\n"
+
+
 def test_a_page_of_html_becomes_markdown_and_is_dated_by_its_name(tmp_path):
     table = "<table><tr><td>Rate</td><td>$</td><td>5.25</td></tr></table>"
     page = f"<html><body><h1>Rates</h1>{table}</body></html>"

@@ -48,6 +48,7 @@ def run_job(logs: Path, member: int) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # each member of an array starts Python anew
 def test_arrays_of_three_stages_make_the_shards_of_one_process(slurm: Path, tmp_path: Path) -> None:
     recipe, workspace = two_sources(tmp_path), Workspace(tmp_path / "workspace")
     command = [sys.executable, str(ROOT / "deploy/slurm/submit.py"), str(tmp_path / "tiny.yaml")]

@@ -2,8 +2,8 @@
 
 `to_markdown` is for filings (10-K, 10-Q, 8-K and exhibits, inline XBRL or not): it takes the whole page,
 finds headings by their style and drops what printing adds. `article` is for pages of a web site: it takes
-the main part without navigation. Figures keep the source's form, `(17,729)` included; nothing is escaped with
-backslashes; a superscript footnote mark is written `(1)`.
+the main part without navigation. `page` tells the two apart. Figures keep the source's form, `(17,729)`
+included; nothing is escaped with backslashes; a superscript footnote mark is written `(1)`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import cast
 
 from lxml import etree
 
+from mintage.corpus.extract.mojibake import mended
 from mintage.corpus.extract.pages import PAGE, Block, Kind, without_page_furniture
 from mintage.corpus.extract.tables import (
     Cell,
@@ -28,6 +29,7 @@ from mintage.corpus.extract.tree import (
     SUPERSCRIPT,
     Style,
     clean,
+    decode,
     parse,
     read_style,
     settle,
@@ -53,6 +55,7 @@ _LETTERS = re.compile(r"[^\W\d_]")
 _LONGEST_HEADING = 250
 _SUBHEADING = 4
 
+_MAIN_TAG = re.compile(r"<(?:main|article)\b|\brole\s*=\s*[\"']?main\b", re.IGNORECASE)
 _MAIN = etree.XPath("(//main | //*[@role='main'] | //article)[1]")
 _CONTROLS = etree.XPath(
     ".//*[@role='navigation' or @role='menu' or @role='search' or @role='banner' or @role='contentinfo'"
@@ -67,6 +70,13 @@ def to_markdown(html: bytes | str) -> str:
         return ""
     settle(root)
     return _render(without_page_furniture(_Walk().blocks(root)))
+
+
+def page(html: bytes) -> str:
+    """A page of a file as Markdown, what was read in the wrong encoding mended: the article of a web page,
+    which says where its main part is; a filing's whole text otherwise."""
+    text = mended(decode(html))
+    return article(text) if _MAIN_TAG.search(text) else to_markdown(text)
 
 
 def article(html: bytes | str) -> str:
@@ -286,7 +296,9 @@ def _marks(text: str) -> str:
     """Footnote marks in plain text, set off from what they stand behind."""
     if SUPERSCRIPT not in text:
         return text
-    return re.sub(rf"[ ]*{SUPERSCRIPT}", " ", text).strip()
+    return re.sub(
+        rf"(\A|\n)?[ ]*{SUPERSCRIPT}", lambda found: " " if found[1] is None else found[1], text
+    ).strip()
 
 
 def _render(blocks: list[Block]) -> str:

@@ -86,6 +86,8 @@ def _is_furniture(block: Block, running: set[str], seen: set[str]) -> bool:
         return True
     if key not in running:
         return False
+    if key == "table of contents" and block.kind == "text":
+        return True  # a link back to it; its own title is a heading
     first = key not in seen
     seen.add(key)
     return not (first and "#" not in key)

@@ -25,6 +25,8 @@ _CLOSING = re.compile(r"\)?\s*(?:%|bps|pts|x|¢)?\s*\)?")
 _NUMBER = re.compile(
     rf"[-–+(]{{0,2}}\s*{_CURRENCY}?\s*[-–+(]?\s*(?:\d[\d,]*(?:\.\d+)?|\.\d+)\s*\)?\s*(?:%|bps|pts|x|¢)?\s*\)?"
 )
+_RANGE = re.compile(rf"{_CURRENCY}?\d[\d,]*(?:\.\d+)?%?\s*(?:[-–—]|to)\s*{_CURRENCY}?\d[\d,]*(?:\.\d+)?\s*%?")
+_SIGN = re.compile(r"[.%]|" + _CURRENCY)  # what tells a range of figures from "1 - 3" years
 _DASH = re.compile(rf"\(?{_CURRENCY}?\s*(?:[-–—―]+|N/?[AM]|\*+)\s*\)?\s*%?\s*\)?", re.IGNORECASE)
 _PERIOD = re.compile(r".{0,60}\b(?:19|20)\d\d\b.{0,40}", re.DOTALL)
 _UNITS = re.compile(
@@ -84,9 +86,16 @@ def names_scale(text: str) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Whether a cell shows a figure, or a dash in a figure's place."""
+    """Whether a cell shows a figure, a range of two, or a dash in a figure's place."""
     text = _MARK.sub("", text) if SUPERSCRIPT in text else text
-    return _NUMBER.fullmatch(text) is not None or _DASH.fullmatch(text) is not None
+    if _NUMBER.fullmatch(text) or _DASH.fullmatch(text):
+        return True
+    return _RANGE.fullmatch(text) is not None and _SIGN.search(text) is not None
+
+
+def is_figure(text: str) -> bool:
+    """Whether a cell shows a figure with a digit in it that is no period."""
+    return any(map(str.isdigit, text)) and is_number(text) and not _PERIOD.fullmatch(text)
 
 
 def is_bold(element: etree._Element) -> bool:
@@ -156,7 +165,8 @@ def _merge(cells: list[Cell]) -> list[Cell]:
             if text.startswith(SUPERSCRIPT) and _MARK.fullmatch(text):
                 merged[-1] = last._replace(end=cell.end, text=last.text + text)
                 continue
-            if len(text) <= 4 and _CLOSING.fullmatch(text) and (text[0] == ")" or is_number(last.text)):
+            closes = len(text) <= 4 and _CLOSING.fullmatch(text)
+            if closes and (text[0] == ")" or is_number(last.text) or _RANGE.fullmatch(last.text)):
                 merged[-1] = last._replace(end=cell.end, text=last.text + text.replace(" ", ""))
                 continue
             if (
@@ -168,6 +178,24 @@ def _merge(cells: list[Cell]) -> list[Cell]:
                 continue
         merged.append(cell)
     return merged
+
+
+def _aligned(rows: list[list[Cell]]) -> list[list[Cell]]:
+    """The rows with periods that stand beside the figures moved over them, where every row below has as many
+    figures as there are periods."""
+    result = list(rows)
+    for number, row in enumerate(rows):
+        below = [other[1:] for other in rows[number + 1 :] if len(other) > 1]
+        if len(row) < 2 or not below or not all(_PERIOD.fullmatch(cell.text) for cell in row):
+            continue
+        if any(len(other) != len(row) for other in below):
+            continue
+        columns = [(min(cell.start for cell in each), max(cell.end for cell in each)) for each in zip(*below)]
+        apart = all(left[1] <= right[0] for left, right in pairwise(columns))
+        beside = any(cell.end <= start or end <= cell.start for cell, (start, end) in zip(row, columns))
+        if apart and beside:
+            result[number] = [cell._replace(start=start, end=end) for cell, (start, end) in zip(row, columns)]
+    return result
 
 
 def columns_of(rows: list[list[Cell]]) -> list[tuple[int, int]]:
@@ -212,14 +240,12 @@ def tables_of(element: etree._Element, rows: list[list[Cell]], scaled: bool) -> 
     """The Markdown tables in a table element: more than one where a new header stands between its rows.
     `rows` is what `read_rows` gives; `scaled` says that the scale of the figures stands just before the
     table. Where it stands nowhere, the inline facts tell it."""
+    rows = _aligned(rows)
     columns = columns_of(rows)
     placed = _place(rows, columns)
     width = len(columns)
     figures = {
-        first
-        for row in placed
-        for first, last, cell in row.values
-        if first == last and is_number(cell.text) and not _PERIOD.fullmatch(cell.text)
+        first for row in placed for first, last, cell in row.values if first == last and is_figure(cell.text)
     }
     scaled = scaled or any(names_scale(cell.text) for row in rows for cell in row)
     units = [] if scaled else _units_of_facts(element)
@@ -241,11 +267,16 @@ def _is_whole(row: _Row, width: int) -> bool:
 
 def _header_starts(rows: list[_Row], width: int, figures: set[int]) -> list[tuple[int, int]]:
     """Where each header begins and where its body begins; `figures` are the columns that hold numbers."""
-    titled = len(rows) > 1 and not rows[0].values and _is_header(rows[1], width, figures)
+    titled = len(rows) > 1 and not rows[0].values and _is_header(rows[1], width, figures, named=False)
     nameless = not rows[0].label and len(rows[0].values) > 1
     body = int(titled or nameless)
-    while body < len(rows) and _is_header(rows[body], width, figures):
+    named = nameless and _names_columns(rows[0], figures)
+    while body < len(rows) and _is_header(rows[body], width, figures, named):
+        named = named or _names_columns(rows[body], figures)
         body += 1
+    if body == len(rows) and not figures:  # words in one face throughout
+        titles = (not row.values or _is_whole(row, width) for row in rows)
+        body = 1 + next((number for number, is_title in enumerate(titles) if not is_title), 0)
     starts = [(0, body)]
     number = body
     while number < len(rows):
@@ -260,9 +291,15 @@ def _header_starts(rows: list[_Row], width: int, figures: set[int]) -> list[tupl
     return starts
 
 
-def _is_header(row: _Row, width: int, figures: set[int]) -> bool:
+def _names_columns(row: _Row, figures: set[int]) -> bool:
+    """Whether a row has words of its own over each column of figures."""
+    return figures <= {first for first, last, _ in row.values if first == last}
+
+
+def _is_header(row: _Row, width: int, figures: set[int], named: bool) -> bool:
     """Whether a row at the top belongs to the header: periods or words over the columns of figures, a title
-    over all columns, or units."""
+    over all columns, or units. Below a row that `named` the columns, words with a label of their own do
+    not."""
     values = row.values
     label = row.label
     if not values:
@@ -272,9 +309,10 @@ def _is_header(row: _Row, width: int, figures: set[int]) -> bool:
     texts = [cell.text for _, _, cell in values]
     if any(is_number(text) and not _PERIOD.fullmatch(text) for text in texts):
         return False
-    if figures and (not label or is_units(label) or all(map(_PERIOD.fullmatch, texts))):
+    if figures and (not label or any(map(is_units, (label, *texts))) or all(map(_PERIOD.fullmatch, texts))):
         return True
-    if figures and figures <= {column for first, last, _ in values for column in range(first, last + 1)}:
+    covered = {column for first, last, _ in values for column in range(first, last + 1)}
+    if figures and figures <= covered and not named:
         return True
     return all(is_bold(cell.element) for _, _, cell in row.cells)
 

@@ -96,6 +96,12 @@ _RANKS = {tag: rank for tags in FACES.values() for rank, tag in enumerate(tags)}
 _FACE_OF = {tag: topic for topic, tags in FACES.items() for tag in tags}
 _DEPRECATED = re.compile(r"\s*\((?:Deprecated|Removed)[^)]*\)", re.IGNORECASE)
 _CAPITALISED = re.compile(r"\b[A-Z][a-z]+\b")
+_ENUMERATION = re.compile(  # commas that divide no head from its particulars
+    r"property, plant,? and equipment|selling, general,? and administrative|federal, state,? and local"
+    r"|depreciation, (?:depletion|amortization),? and (?:amortization|accretion)"
+    r"|cash, cash equivalents, restricted cash,? and restricted cash equivalents|cash, cash equivalents,? and"
+    r"|materials, supplies,? and other|maturities, prepayments,? and calls|adjustments, settlements,? and"
+)
 _CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PERCENTAGES = re.compile(r"Percent|Rate(?![a-z])")
 
@@ -131,11 +137,16 @@ def label_of(tag: str, label: str | None) -> str:
 
 
 def in_sentence(label: str) -> str:
-    """A label inside a sentence: small letters (acronyms stay), what follows its first comma in brackets."""
+    """A label inside a sentence: small letters (acronyms stay), what follows the first comma in brackets; an
+    enumeration ("property, plant and equipment") stays whole."""
     small = _CAPITALISED.sub(lambda word: word[0].lower(), label)
-    head, comma, rest = small.partition(", ")
-    if not comma:
+    listed = _ENUMERATION.search(small)
+    at = small.find(", ")
+    if listed and listed.start() < at:
+        at = small.find(", ", listed.end())
+    if at < 0:
         return small
+    head, rest = small[:at], small[at + 2 :]
     return f"{head} - {rest}" if "(" in small or ")" in small else f"{head} ({rest})"
 
 

@@ -42,8 +42,11 @@ _CHARACTERS: dict[int, str | None] = {
     byte: bytes([byte]).decode("cp1252", errors="ignore") or None for byte in range(0x80, 0xA0)
 }
 _CHARACTERS |= dict.fromkeys(
-    (*range(0x20), 0x7F, 0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xFFFE, 0xFFFF), None
+    (*range(0x20), 0x7F, 0xAD, *range(0x200B, 0x2010), 0x2060, 0xFEFF, 0xFFFE, 0xFFFF), None
 )
+# Boxes of forms in Wingdings: empty, ticked, crossed.
+_BOXES = {"¨": "☐", "þ": "☑", "ý": "☒"}
+_BOX = re.compile(r"(?<!\S)[¨þý](?!\S)")
 _UNWANTED = re.compile("[" + "".join(map(re.escape, map(chr, _CHARACTERS))) + "]")
 
 
@@ -87,11 +90,13 @@ def read_style(css: str) -> Style:
 
 def clean(text: str) -> str:
     """One line: white space of any kind collapsed, characters without width dropped, stray Windows-1252
-    controls replaced."""
+    controls and boxes in Wingdings replaced."""
     text = " ".join(text.split())
-    if (text.isascii() and text.isprintable()) or not _UNWANTED.search(text):
+    if text.isascii() and text.isprintable():
         return text
-    return text.translate(_CHARACTERS).strip()
+    if _UNWANTED.search(text):
+        text = text.translate(_CHARACTERS).strip()
+    return _BOX.sub(lambda found: _BOXES[found[0]], text)
 
 
 def text_of(element: etree._Element) -> str:

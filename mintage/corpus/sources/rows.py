@@ -231,9 +231,9 @@ def text_row(path: Path, compression: str | None, name: str) -> Row | BadRow:
             return BadRow(1, f"longer than {MAXIMUM_BYTES:,} bytes; cut it into documents")
     stem = (path.with_suffix("") if compression else path).stem
     if kind_of(path)[0] in HTML_SUFFIXES:
-        from mintage.corpus.extract.html import to_markdown  # lxml, which few corpora need
+        from mintage.corpus.extract.html import page  # lxml, which few corpora need
 
-        return Row(1, {"text": to_markdown(bytes(content)), "title": stem, "file": name})
+        return Row(1, {"text": page(bytes(content)), "title": stem, "file": name})
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -17,6 +17,7 @@ import pytest
 from mintage.corpus.document import Document
 from mintage.corpus.extract.companyfacts import documents
 from mintage.corpus.extract.figures import FORMS, form_of
+from mintage.corpus.extract.topics import in_sentence
 from mintage.corpus.extract.vintages import (
     Answer,
     FormerName,
@@ -213,6 +214,26 @@ def test_a_document_is_available_from_the_acceptance_or_else_from_the_end_of_the
     )
     assert "0000000007-20-000001" in second.text and "0000000007-20-000002" in second.text  # both filings
     assert second.title.endswith("form 10-K filed 2020-07-01")
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("Property, Plant and Equipment, Net", "property, plant and equipment (net)"),
+        ("Selling, General and Administrative Expense", "selling, general and administrative expense"),
+        (
+            "Deferred Tax Assets, Property, Plant and Equipment",
+            "deferred tax assets (property, plant and equipment)",
+        ),
+        (
+            "Debt Securities, Available-for-sale, Amortized Cost",
+            "debt securities (available-for-sale, amortized cost)",
+        ),
+        ("OCI, Debt Securities, Gain (Loss)", "OCI - debt securities, gain (loss)"),
+    ],
+)
+def test_a_label_in_a_sentence_keeps_its_enumeration(label: str, said: str) -> None:
+    assert in_sentence(label) == said
 
 
 def test_entries_that_cannot_be_are_counted_and_the_others_go_on() -> None:

@@ -92,7 +92,17 @@ def paged(texts: list[str]) -> str:
 
 def test_page_numbers_and_running_lines_are_dropped() -> None:
     texts = ["First.", "Second.", "Third.", "Fourth."]
-    assert to_markdown(paged(texts)) == "Table of Contents\n\n" + "\n\n".join(texts) + "\n"
+    assert to_markdown(paged(texts)) == "\n\n".join(texts) + "\n"
+    titled = paged([f"</p><h2>Table of Contents</h2><p>{texts[0]}", *texts[1:]])
+    assert to_markdown(titled) == "## Table of Contents\n\n" + "\n\n".join(texts) + "\n"
+
+
+def test_boxes_of_forms_are_boxes_and_marks_of_direction_are_gone() -> None:
+    text = to_markdown(
+        page("<p>Yes <font>&#168;</font> No <font>þ</font>, or ý. Þór, naïf¨ \u200eÖl\u200f</p>")
+    )
+    assert text == "Yes ☐ No þ, or ý. Þór, naïf¨ Öl\n"
+    assert to_markdown(page("<p>Yes þ No ¨</p><p>ý</p>")) == "Yes ☑ No ☐\n\n☒\n"
 
 
 def test_what_a_heading_is_answered_with_stays_however_often_it_ends_a_page() -> None:

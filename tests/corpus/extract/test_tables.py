@@ -83,6 +83,81 @@ def test_a_new_header_between_rows_begins_a_new_table() -> None:
     )
 
 
+def test_words_in_the_first_row_below_the_header_are_no_header() -> None:
+    ratings = table(
+        '<td></td><td colspan="2">Moody’s</td><td colspan="2">Fitch</td>',
+        "<td></td><th>Rating</th><th>Outlook</th><th>Rating</th><th>Outlook</th>",
+        "<td>Senior debt</td><td>A2</td><td>Stable</td><td>A</td><td>Stable</td>",
+        "<td>Commercial paper</td><td>P-1</td><td>n/a</td><td>F1</td><td>n/a</td>",
+    )
+    assert ratings.splitlines()[0] == (
+        "|  | Moody’s Rating | Moody’s Outlook | Fitch Rating | Fitch Outlook |"
+    )
+    assert "\n| Senior debt | A2 | Stable | A | Stable |\n" in ratings
+    leases = table(
+        "<td></td><td>2024</td><td>2023</td>",
+        "<td>Remaining term</td><td>11.3 years</td><td>11.9 years</td>",
+        "<td>Discount rate</td><td>3.3%</td><td>3.1%</td>",
+    )
+    assert leases.splitlines()[2] == "| Remaining term | 11.3 years | 11.9 years |"
+
+
+def test_the_units_of_columns_belong_to_the_header() -> None:
+    markdown = table(
+        "<td></td><td>Jan 26, 2025</td><td>Jan 28, 2024</td>",
+        '<td>Inventories:</td><td colspan="2">(In millions)</td>',
+        "<td>Raw materials</td><td>$3,408</td><td>$1,719</td>",
+    )
+    assert markdown.startswith("(In millions)\n\n| Inventories: | Jan 26, 2025 | Jan 28, 2024 |")
+
+
+def test_a_table_in_one_face_has_one_row_of_names() -> None:
+    rows = ("<b>Title of class</b>", "<b>Symbol</b>"), ("<b>Common stock</b>", "<b>ACME</b>")
+    html = [f"<td>{left}</td><td>{right}</td>" for left, right in rows]
+    assert table(*html) == "| Title of class | Symbol |\n| --- | --- |\n| Common stock | ACME |\n"
+    assert table('<td colspan="2"><b>Registered:</b></td>', *html).startswith(
+        "Registered:\n\n| Title of class | Symbol |"
+    )
+
+
+def test_ranges_of_figures_are_figures_and_take_their_sign() -> None:
+    markdown = table(
+        "<td></td><td>2025</td><td></td><td>2024</td><td></td>",
+        "<td>Volatility</td><td>33 - 36</td><td>%</td><td>35 - 40</td><td>%</td>",
+        "<td>Rate</td><td>4.3% - 4.5%</td><td></td><td>3.6 – 4.3</td><td>%</td>",
+    )
+    assert markdown.splitlines()[0] == "|  | 2025 | 2024 |"
+    assert markdown.splitlines()[2:] == [
+        "| Volatility | 33 - 36% | 35 - 40% |",
+        "| Rate | 4.3% - 4.5% | 3.6 – 4.3% |",
+    ]
+    due = table(
+        "<td></td><td>Less than</td><td>1 - 3</td>",
+        "<td></td><td>1 year</td><td>years</td>",
+        "<td>Debt</td><td>5</td><td>9</td>",
+    )
+    assert due.splitlines()[0] == "|  | Less than 1 year | 1 - 3 years |"
+
+
+def test_periods_that_stand_beside_their_figures_go_over_them() -> None:
+    markdown = table(
+        '<td></td><td colspan="2">2025</td><td>2024</td><td>2023</td><td></td><td></td>',
+        "<td>Sales</td><td></td><td></td><td>30</td><td>20</td><td></td><td>10</td>",
+        "<td>Costs</td><td></td><td></td><td>3</td><td>2</td><td></td><td>1</td>",
+    )
+    assert markdown.splitlines()[0] == "|  | 2025 | 2024 | 2023 |"
+    assert markdown.splitlines()[2] == "| Sales | 30 | 20 | 10 |"
+
+
+def test_notes_behind_a_table_begin_at_the_line() -> None:
+    markdown = table(
+        "<td></td><td>2024</td><td>2023</td>",
+        "<td>Notes<sup>1</sup></td><td>10</td><td>9</td>",
+        '<td colspan="3"><sup>1</sup> Unaudited.</td>',
+    )
+    assert markdown.endswith("| Notes (1) | 10 | 9 |\n\n(1) Unaudited.\n")
+
+
 def test_titles_and_notes_over_all_columns_stand_around_the_table() -> None:
     markdown = table(
         '<td colspan="3"><b>Debt of Acme</b></td>',
