@@ -73,7 +73,7 @@ def changes(
         changed = dataclasses.replace(least, optimizer=adamw)
         yield Change(f"{words} and optimizer.name adamw", changed, phases, machine)
     count = 2 * machine.count
-    while not machine.device.is_cpu and count <= min(MOST, min(phase.batch for phase in phases)):
+    while not machine.device.is_cpu and count <= MOST:
         more = dataclasses.replace(machine, count=count)
         if all(phase.batch % count == 0 for phase in phases):
             for change in in_place(config, settings, phases, more):

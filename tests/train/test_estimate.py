@@ -178,10 +178,10 @@ def test_a_model_too_large_for_one_card_takes_more_of_them() -> None:
 
 def test_nothing_to_mend_where_no_change_fits() -> None:
     machine = hardware.Machine(dataclasses.replace(hardware.parse("T4").device, memory=GIBIBYTE))
-    said = mend(LLAMA_7B, TRAIN, phases(batch=1), machine)
+    said = mend(LLAMA_7B, TrainSettings(), phases(batch=4), machine)
     least = min(
         needed(fullest_phase(LLAMA_7B, each.settings, each.phases, each.machine)[1], each.machine)
-        for each in changes(LLAMA_7B, TRAIN, phases(batch=1), machine)
+        for each in changes(LLAMA_7B, TrainSettings(), phases(batch=4), machine)
     )
     assert f"no setting makes it fit (the least is {least / GIBIBYTE:.1f} GiB)" in said
 

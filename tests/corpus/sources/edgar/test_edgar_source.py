@@ -410,9 +410,7 @@ def test_facts_are_dated_by_the_acceptance_of_their_filings(shared_data: Path, t
 def test_figures_bear_the_name_and_the_time_of_their_filing(tmp_path: Path) -> None:
     edgar = Edgar()
     body = json.loads(edgar.pages[listing.submissions_url(ACME)])
-    body["formerNames"] = [
-        {"name": "Old Corp", "from": None, "to": "2023-05-01T04:00:00.000Z"}
-    ]
+    body["formerNames"] = [{"name": "Old Corp", "from": None, "to": "2023-05-01T04:00:00.000Z"}]
     body["filings"]["recent"]["acceptanceDateTime"][0] = "2024-01-26T23:30:00.000Z"  # Friday, 18:30
     edgar.pages[listing.submissions_url(ACME)] = json.dumps(body).encode()
     stated = [
