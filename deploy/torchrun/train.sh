@@ -5,7 +5,9 @@
 #
 # The first argument is the number of machines, the second the address of one of them, the same everywhere. One
 # process a GPU; the workspace lies on a disk that every machine sees. Where a process or a machine fails, all
-# are started again, up to three times, and go on from the newest whole checkpoint.
+# are started again, up to three times, and go on from the newest whole checkpoint. torchrun cannot be told that
+# what you must mend (a recipe's mistake, a file that is not there) will fail again: the processes that it starts
+# again see so and end at once, without a word. The message is in WORKSPACE/mintage.error too.
 set -euo pipefail
 
 usage="usage: $0 MACHINES HOST:PORT RECIPE WORKSPACE [mintage options]"
@@ -17,6 +19,10 @@ shift 4
 
 export TORCH_ELASTIC_SHUTDOWN_TIMEOUT=${TORCH_ELASTIC_SHUTDOWN_TIMEOUT:-600} # seconds to write the last checkpoint
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-8}
+
+mkdir -p "$workspace"
+export MINTAGE_ERROR_FILE=$workspace/${RUN_ID:-mintage}.error # left there by mintage where you must mend something
+rm -f "$MINTAGE_ERROR_FILE" # of an earlier call; no process begins before all machines have come this far
 
 exec torchrun \
     --nnodes "$machines" \

@@ -45,13 +45,16 @@ refine.register(corpus.app)
 def main() -> None:
     """Run a verb. What the user can mend is printed as one message, without a traceback, and ends with code
     2; Ctrl-C with 130."""
+    # torchrun ends with 1 whatever its processes end with, and starts them again as often as it was told to.
+    # This file says to a scheduler's script, and here to the processes started again, that the same command
+    # would fail again.
+    place = os.environ.get("MINTAGE_ERROR_FILE")
+    if place and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0" and Path(place).exists():
+        raise SystemExit(2)
     try:
         app()
     except MintageError as error:
         print(f"error: {error}", file=sys.stderr)
-        # torchrun ends with 1 whatever its processes end with. A scheduler's script learns from this file
-        # that the same command would fail again.
-        place = os.environ.get("MINTAGE_ERROR_FILE")
         if place and error.exit_code == 2 and os.environ.get("RANK", "0") == "0":
             Path(place).write_text(f"{error}\n")
         raise SystemExit(error.exit_code) from None

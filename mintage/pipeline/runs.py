@@ -154,11 +154,11 @@ def text(value: float | None, form: str) -> str:
 
 
 def short(value: float | None) -> str:
-    """A count in three figures: 921K, 1.30M, 7.00B."""
+    """A count in three figures at most: 921, 92.1K, 1.3M, 7B."""
     if value is None:
         return "-"
-    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if value >= unit:
+    for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K")):
+        if value >= 0.9995 * unit:  # what rounds to it
             return f"{value / unit:.3g}{name}"
     return f"{value:,.0f}"
 

@@ -18,6 +18,7 @@ from mintage.pipeline import evaluation, pieces, vocabulary
 from mintage.pipeline.artifacts import Made, make, plain, strictest, text_time
 from mintage.pipeline.checks import check_recipe
 from mintage.pipeline.console import console, done, say
+from mintage.pipeline.runs import short
 from mintage.pipeline.training import pretrain, tune
 from mintage.recipe import Recipe
 from mintage.tokens import shards as token_shards
@@ -110,7 +111,7 @@ def corpus(recipe: Recipe, workspace: Workspace, jobs: int) -> Card:
     )
     pieces.forget(scratch)
     figures = card.figures
-    facts = f"{figures['documents']:,} documents, {figures['characters'] / 1e6:,.1f} M characters"
+    facts = f"{figures['documents']:,} documents, {short(figures['characters'])} characters"
     if figures["duplicates"] or figures["removed"]:
         facts += f", {figures['duplicates']:,} duplicates and {figures['removed']:,} removed stay out"
     if figures["bad_rows"]:
@@ -201,7 +202,5 @@ def shards(recipe: Recipe, workspace: Workspace, corpus_card: Card, tokenizer_ca
     card, made = make(workspace, "shards", recipe.name, settings={}, parents=parents, write=write)
     pieces.forget(scratch)
     figures = card.figures
-    facts = (
-        f"{figures['tokens'] / 1e6:,.2f} M tokens, {figures['bytes'] / figures['tokens']:.2f} bytes per token"
-    )
+    facts = f"{short(figures['tokens'])} tokens, {figures['bytes'] / figures['tokens']:.2f} bytes per token"
     return say("shards", card, made, time.monotonic() - start, facts)

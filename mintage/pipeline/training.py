@@ -161,7 +161,7 @@ def gradient_stage(
         processes.tell(False)
     processes.tell(card)
     figures = card.figures
-    facts = f"{figures['parameters'] / 1e6:,.2f} M parameters, {short(figures['tokens'])} tokens"
+    facts = f"{short(figures['parameters'])} parameters, {short(figures['tokens'])} tokens"
     return say(stage_name, card, made, time.monotonic() - start, facts)
 
 

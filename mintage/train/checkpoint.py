@@ -165,12 +165,14 @@ def newest(run_directory: Path, say: Callable[[str], None]) -> tuple[Path, dict[
     for path in run_directory.glob(".checkpoint-*.tmp"):
         if found := NAME.search(path.name):
             remove_leftovers(run_directory / found.group())
-    for step in sorted(steps(run_directory), reverse=True):
-        path = run_directory / f"checkpoint-{step}"
+    present = sorted(steps(run_directory))
+    while present:
+        path = run_directory / f"checkpoint-{present.pop()}"
         fault = damage(path)
         if fault is None:
             return path, json.loads((path / STATE).read_text())
-        say(f"{path}: skipped, {fault}; going back to the checkpoint before it")
+        then = "going back to the checkpoint before it" if present else "no other is left: beginning anew"
+        say(f"{path}: skipped, {fault}; {then}")
     return None
 
 

@@ -98,8 +98,8 @@ class Monitor:
         if row.get("skipped"):
             spikes = row.get("spikes", 0)
             self.say(
-                f"step {row['step']:,}: {row['skipped']} steps skipped: {spikes} spikes, "
-                f"{row['skipped'] - spikes} with a loss or gradient that is not finite"
+                f"step {row['step']:,}: skipped steps: {row['skipped']} (spikes: {spikes}, "
+                f"loss or gradient not finite: {row['skipped'] - spikes})"
             )
         figures = self._figures()
         if self._progress is not None:

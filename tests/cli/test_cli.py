@@ -81,6 +81,12 @@ def test_a_mistake_is_left_in_a_file_for_a_scheduler(tmp_path: Path, monkeypatch
     monkeypatch.setenv("RANK", "0")
     answer = mintage("run", "nothing.yaml")
     assert answer.stderr == f"error: {place.read_text()}"
+    # Started again by torchrun, each process ends at once; a first start of the same job reads no old file.
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    again = mintage("run", "nothing.yaml")
+    assert (again.returncode, again.stdout, again.stderr) == (2, "", "")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    fails(mintage("run", "nothing.yaml"))
 
 
 def test_wrong_key_in_a_recipe(tiny_recipe: Path, tmp_path: Path) -> None:

@@ -95,3 +95,8 @@ def test_runs_are_found_by_name_beginning_and_directory(workspace: Workspace) ->
 def test_an_empty_workspace_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runs.show(Workspace(tmp_path), [], tmp_path / "runs.png")
     assert "mintage quickstart" in capsys.readouterr().out
+
+
+def test_counts_are_short_at_every_size() -> None:
+    counts = (None, 0, 999, 9_000, 92_149, 999_499, 999_999, 66.7e6, 7e9, 2.1e12)
+    assert " ".join(map(runs.short, counts)) == "- 0 999 9K 92.1K 999K 1M 66.7M 7B 2.1T"

@@ -144,6 +144,17 @@ def test_a_kill_while_an_old_one_is_removed_leaves_no_half_of_it(tmp_path, monke
     assert steps(tmp_path) == [2]
 
 
+def test_no_whole_checkpoint_is_said_to_mean_a_new_beginning(tmp_path):
+    for step in (10, 20):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    said: list[str] = []
+    assert newest(tmp_path, said.append) is None
+    assert [line.rsplit("; ", 1)[1] for line in said] == [
+        "going back to the checkpoint before it",
+        "no other is left: beginning anew",
+    ]
+
+
 def test_leftovers_of_a_dead_writer_are_removed(tmp_path):
     (tmp_path / ".checkpoint-5.999999999.tmp").mkdir()
     assert newest(tmp_path, print) is None

@@ -87,7 +87,8 @@ def test_a_step_that_is_not_finite_is_skipped_and_reported(tmp_path, capsys, no_
     assert all(parameter.isfinite().all() for parameter in model.parameters())
     rows = read_metrics(tmp_path / METRICS)
     assert [row.get("skipped", 0) for row in rows] == [1, 0]
-    assert np.isfinite(result.final_loss) and "1 steps skipped" in capsys.readouterr().out
+    assert np.isfinite(result.final_loss)
+    assert "skipped steps: 1 (spikes: 0, loss or gradient not finite: 1)" in capsys.readouterr().out
 
 
 def test_the_loss_falls_and_metrics_say_what_happened(tmp_path, capsys):
