@@ -294,6 +294,10 @@ def test_a_margin_changes_by_percentage_points() -> None:
         filed("10-K", *rows, year("GrossProfit", 2018, 75), year("GrossProfit", 2019, 100))
     )  # from 25 percent to a third
     assert "gross margin changed by 8.3 percentage points: (100 / 300 - 75 / 300) x 100" in said
+    profits = [year("GrossProfit", number, 100) for number in (2018, 2019)]
+    for base in (0, -300):
+        made = filed("10-K", year("Revenues", 2018, base), year("Revenues", 2019, 300), *profits)
+        assert "share" in {one.title for one in made} and "margin_change" not in {one.title for one in made}
 
 
 def test_periods_are_compared_only_with_the_same_of_the_year_before() -> None:

@@ -188,6 +188,8 @@ def test_chain_charts_are_dated_by_the_day_after_where_they_are_final(store: Col
     assert {Decimal(296604), Decimal(371286)} <= numbers(documents[-1].text)
     assert "Transactions" in documents[-1].text and "371,286" in documents[-1].text
     assert "340,872" not in documents[-1].text  # January was not asked for
+    evaluated = store.documents(replace(final, use="evaluate"))[0]
+    assert {(one.licence, one.use) for one in evaluated} == {("Blockchain.com terms of service", "evaluate")}
 
 
 def test_a_protocol_is_described_as_of_its_retrieval(store: Collected) -> None:
@@ -220,6 +222,7 @@ def test_a_protocol_is_described_as_of_its_retrieval(store: Collected) -> None:
     store.collect(settings, Host({"aave-v3": as_json(content)}, now=NOW + timedelta(days=1)))
     newer = [document for document in store.documents(settings)[0] if document.kind == "protocol"]
     assert newer[1].supersedes == newer[0].doc_id and "5,000,000,000 US dollars" in newer[1].text
+    assert {one.use for one in store.documents(replace(settings, use="evaluate"))[0]} == {"evaluate"}
     assert len(store.documents(settings)[0]) == 4  # the unchanged history makes no new documents
 
 

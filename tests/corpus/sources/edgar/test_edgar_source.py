@@ -101,6 +101,22 @@ def test_a_single_filing_is_had_without_its_company(tmp_path: Path) -> None:
     assert (account.fetched, account.unchanged) == (2, 0)  # the index and the filing, which both name
 
 
+def test_two_press_releases_of_one_filing_are_two_documents(tmp_path: Path) -> None:
+    edgar = Edgar()
+    exhibits = b"".join(
+        b"<DOCUMENT>\n<TYPE>EX-99.%d\n<SEQUENCE>%d\n<TEXT>\nRelease %d\n</TEXT>\n</DOCUMENT>\n"
+        % (n, n + 1, n)
+        for n in (1, 2)
+    )
+    url = listing.filing_url(BETA, B1)
+    edgar.pages[url] = edgar.pages[url].replace(b"</SEC-DOCUMENT>", exhibits + b"</SEC-DOCUMENT>")
+    _, documents, _ = run(EdgarSource(filings=(f"2/{B1}",)), tmp_path, edgar)
+    assert [(one.native_id, one.text, one.title[-12:]) for one in documents[1:]] == [
+        (f"{B1}/exhibit99.2", "Release 1", "Exhibit 99.1"),
+        (f"{B1}/exhibit99.3", "Release 2", "Exhibit 99.2"),
+    ]
+
+
 def test_a_filing_of_an_evening_is_published_then_and_public_in_the_morning(tmp_path: Path) -> None:
     edgar = Edgar()
     friday = submission(A1, "20-F", "2024-02-05", REPORT).replace(b"20240205101500", b"20240202183000")
