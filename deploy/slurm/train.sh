@@ -29,6 +29,7 @@ export TORCH_ELASTIC_SHUTDOWN_TIMEOUT=170 # seconds to write the last checkpoint
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-8}
 mkdir -p "$workspace"
 export MINTAGE_ERROR_FILE=$workspace/$SLURM_JOB_ID.error # left there by mintage where the user must mend something
+rm -f "$MINTAGE_ERROR_FILE" # of a start of the same job that was cut off
 
 code=0
 srun --kill-on-bad-exit=1 torchrun \

@@ -69,7 +69,8 @@ def _share_of_peak(axes: Any, training: list[dict[str, Any]]) -> None:
     shares = sorted(row["share_of_peak"] for row in training if row.get("share_of_peak"))
     if shares:
         text = f"{shares[len(shares) // 2]:.0%} of peak"
-        axes.text(0.97, 0.06, text, transform=axes.transAxes, ha="right", fontsize=8, color=INK)
+        paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # over the curve
+        axes.text(0.97, 0.06, text, transform=axes.transAxes, ha="right", fontsize=8, color=INK, bbox=paper)
 
 
 def _held_out(axes: Any, rows: list[dict[str, Any]]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+LONGEST = 900  # seconds: on a busy machine blocks that no cache knows take minutes to compile
+
 
 def member(rank: int, world: int, port: int, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     from mintage.train import parallel, plots
@@ -43,7 +45,7 @@ def together(world: int, work: Callable[..., None], *arguments: Any) -> list[int
     """Let `world` processes call `work` and wait for them; their exit codes."""
     members = start(world, work, *arguments)
     for process in members:
-        process.join(240)
+        process.join(LONGEST)
     codes = [process.exitcode for process in members]
     for process in members:
         process.kill()

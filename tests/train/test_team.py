@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from torch.nn.functional import cross_entropy
 
 from mintage.model.config import ModelConfig
@@ -16,7 +17,7 @@ from mintage.train.objectives.next_token import objective
 from mintage.train.optimizers import build_optimizers
 from mintage.train.settings import OptimizerSettings, TrainSettings
 from mintage.train.step import WINDOW, take_step
-from mintage.train.team import Team, cut
+from mintage.train.team import Team, cut, gathers_rows
 
 from .tiny import CONFIG, Batch, Plan, TinyLoader, tiny_model
 
@@ -110,6 +111,21 @@ def test_a_table_that_is_the_head_too_gets_the_gradient_of_both(tied: bool) -> N
     for name, parameter in model.named_parameters():
         assert not parameter.grad.is_sparse
         torch.testing.assert_close(parameter.grad, expected[name])
+
+
+def test_only_a_tied_table_on_a_processor_of_one_process_takes_the_rows_of_the_tokens_that_came() -> None:
+    tied = dataclasses.replace(CONFIG, tie_word_embeddings=True)
+    assert all(replica.embedding.sparse for replica in Team(Transformer(tied), 2).replicas)
+    untied = dataclasses.replace(CONFIG, tie_word_embeddings=False)  # its optimizer takes no rows
+    assert not any(replica.embedding.sparse for replica in Team(Transformer(untied), 2).replicas)
+    with torch.device("meta"):
+        assert not gathers_rows(Transformer(tied))
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        assert not gathers_rows(Transformer(tied))
+    finally:
+        dist.destroy_process_group()
+    assert gathers_rows(Transformer(tied))
 
 
 def test_an_error_in_a_thread_is_raised_and_the_number_of_threads_stays() -> None:
