@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,7 +63,7 @@ def sql(
     corpus: CorpusOption = None,
     workspace: WorkspaceOption = WORKSPACE,
 ) -> None:
-    """Ask a corpus a question in SQL.
+    """Ask a corpus a question in SQL; one text alone is printed as it stands.
 
     Example: mintage corpus sql "select source, count(*) from documents group by source"
     """
@@ -70,6 +71,9 @@ def sql(
 
     place, card = chosen(workspace, corpus)
     answer = store.sql(place.path("corpora", card.name), query)
+    if (answer.num_rows, answer.num_columns) == (1, 1) and isinstance(value := answer[0][0].as_py(), str):
+        print(value)  # a text is read as it stands
+        return
     print_table("", answer.column_names, answer.slice(0, 1000).to_pylist())
     if answer.num_rows > 1000:
         print(f"the first 1,000 of {answer.num_rows:,} rows")
@@ -90,11 +94,17 @@ def show(
     place, card = chosen(workspace, corpus)
     figures = overview.overview(place, card.name)
     years = overview.by_year(figures)
-    for title, rows in (("sources", figures.sources), ("licences", figures.licences)):
-        print_table(title, list(rows[0]) if rows else [], rows)
+    counted = [] if figures.sources[0]["tokens"] is None else ["tokens"]
+    print_table("sources", ["source", "documents", "megabytes", *counted, "first", "last"], figures.sources)
+    aside = ("undated", "duplicates", "superseded")
+    rows = [row for row in figures.sources if any(row[name] for name in aside)]
+    if rows:
+        print_table("of these not in every view", ("source", *aside), rows)
+    print_table("licences", ("source", "licence", "use", "documents"), figures.licences)
     year, *names = list(years[0]) if years else [""]
     for start in range(0, len(names), SOURCES_ABREAST):
-        print_table("years", [year, *names[start : start + SOURCES_ABREAST]], years)
+        abreast = names[start : start + SOURCES_ABREAST]
+        print_table("years", [year, *abreast], [row for row in years if any(row[name] for name in abreast)])
     overview.draw(figures, picture)
     print(f"drawn: {picture}")
 
@@ -188,7 +198,7 @@ def chosen(workspace: Path, corpus: str | None) -> tuple[Workspace, Card]:
     return place, place.find(f"corpora/{corpus.removeprefix('corpora/')}")
 
 
-def print_table(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
+def print_table(title: str, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
     """Print rows; whole numbers with separators and to the right."""
     from rich.console import Console
     from rich.markup import escape

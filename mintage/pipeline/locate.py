@@ -171,9 +171,11 @@ def find_raw(
         return in_answer(RawStore(raw_directory), document, text_range)
     card = workspace.card("corpora", name)
     assert card is not None
-    for record in card.settings["sources"]:
-        if record["name"] == document.source and "path" in record and "fields" in record:
-            return in_file(TypeAdapter(FilesSource).validate_python(record), document, text_range)
+    records = card.settings["sources"]
+    own = [record for record in records if record["name"] == document.source]
+    if own and "path" in own[0] and "fields" in own[0]:
+        return in_file(TypeAdapter(FilesSource).validate_python(own[0]), document, text_range)
+    for record in own or records:  # a source may make documents under another name, as its questions
         path = same_file(record, document)
         if path is not None:
             size = path.stat().st_size

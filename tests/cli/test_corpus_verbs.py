@@ -66,6 +66,12 @@ def test_what_a_corpus_holds_is_counted_and_drawn(corpus: Path) -> None:
     picture = corpus / "corpus.png"
     shown = said(corpus, "show", "--picture", str(picture))
     assert "CC0-1.0" in shown and "│ 2016 │ 12 │" in shown
+    narrow = CliRunner(env={"COLUMNS": "80"}).invoke(
+        app, ["corpus", "show", "--picture", str(picture), "-w", str(corpus / "workspace")]
+    )
+    assert "documents" in narrow.output and "…" not in narrow.output
+    text = said(corpus, "sql", "select text from documents where native_id = 'mail'")
+    assert text == "Write to jane.doe@example.com for the slides."  # as it stands, without a frame
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

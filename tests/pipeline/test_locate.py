@@ -10,6 +10,7 @@ import json
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -113,6 +114,33 @@ def test_every_token_leads_to_its_row_or_its_own_bytes(tmp_path: Path, kind: str
             assert pq.read_table(found.raw.file).to_pylist()[number]["body"] == found.document.text
     printed = dict(describe(found))
     assert printed["raw sha256"].endswith("(verified)") and "»" in printed["in context"]
+
+
+def test_of_two_sources_in_one_file_each_leads_to_its_own_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path(write_source(tmp_path, "jsonl.gz"))
+    document = Document.make(
+        source="second",
+        native_id="n7",
+        text=TEXTS[7],
+        licence="CC0-1.0",
+        use="ship",
+        raw_sha256=file_sha256(data),
+        raw_file=data.name,
+        available_at=datetime(2015, 8, 1, 23, 59, 59, 999999, tzinfo=UTC),
+        date_precision="day",
+        url=None,
+    )
+    fields = {"text": "body", "native_id": "id"}
+    record = {"path": str(data), "licence": "CC0-1.0", "use": "ship", "fields": fields}
+    record["available_at"] = [{"field": "date"}]
+    workspace = Workspace(tmp_path / "workspace")
+    card = SimpleNamespace(settings={"sources": [{"name": name, **record} for name in ("first", "second")]})
+    monkeypatch.setattr(Workspace, "card", lambda *_: card)
+    found, missing = module.find_raw(workspace, "two", document, (7, 8))
+    assert found is not None, missing
+    assert raw_bytes(found) == b"7" and found.what == "the token itself, in line 9"  # a line is blank
 
 
 @pytest.mark.parametrize("ascii_only", [True, False])
