@@ -41,7 +41,7 @@ from mintage.tokens.tokenizer import Tokenizer
 from mintage.workspace import file_sha256, json_sha256
 
 MANIFEST = "manifest.json"
-MEND = "build the shards again"
+MEND = "remove the shards' folder and build the shards again"
 SHARD_TOKENS = 1 << 27  # a shard is closed by the document that reaches it: 256 MiB of uint16
 BATCH_CHARACTERS = 2_000_000  # encoded at once: bounds the memory
 BATCH_DOCUMENTS = 4096

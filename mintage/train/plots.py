@@ -93,8 +93,9 @@ def _held_out(axes: Any, rows: list[dict[str, Any]]) -> None:
 
 def compare(runs: Sequence[Run], path: Path) -> None:
     """Draw runs over one another to a PNG, against tokens and against seconds of training: bits per byte of
-    held-out text where every run has measured it, else the training loss."""
-    measured = all(run.curve("bits_per_byte") for run in runs)
+    held-out text where every run has measured it, and one more than once, else the training loss."""
+    lengths = [len(run.curve("bits_per_byte")) for run in runs]
+    measured = min(lengths) > 0 and max(lengths) > 1
     field, label = (
         ("bits_per_byte", "Held-out text (bits per byte)") if measured else ("loss", "Training loss")
     )
@@ -117,6 +118,7 @@ def compare(runs: Sequence[Run], path: Path) -> None:
         axes.set_xlim(0, None)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.yaxis.set_tick_params(labelleft=True)
+        axes.ticklabel_format(axis="y", useOffset=False)
     handles, labels = left.get_legend_handles_labels()
     columns = 1 if len(runs) == 1 else 2
     figure.legend(handles, labels, fontsize=8, frameon=False, labelcolor=INK, ncols=columns, loc="upper left")
