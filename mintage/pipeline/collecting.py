@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from mintage.corpus.collect.collect import Account, collect
 from mintage.corpus.collect.raw import RawStore
@@ -60,14 +60,14 @@ def live_transport(source: Source) -> Transport:
 def collect_source(source: Source, transport: Transport, workspace: Workspace) -> str | None:
     """Fetch one source, with a progress line. Returns why nothing is there after it; None if something is."""
     raw = RawStore(workspace.raw(source.name))
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     start = time.monotonic()
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(source.name, total=None)
 
         def show(account: Account) -> None:
             seconds = time.monotonic() - start
-            bar.update(task, description=f"{source.name}: {told(account)}, {rate(account, seconds)}")
+            bar.update(task, description=f"{source.name}  {so_far(account, seconds)}")
 
         account = collect(source_module(source).discover, source, raw, transport, show)
     console.print(
@@ -102,6 +102,9 @@ def told(account: Account) -> str:
     )
 
 
-def rate(account: Account, seconds: float) -> str:
-    """Documents and megabytes per second so far."""
-    return f"{account.fetched / seconds:,.1f} documents/s, {account.bytes / 1e6 / seconds:,.2f} MB/s"
+def so_far(account: Account, seconds: float) -> str:
+    """An account while it grows, short enough for a line of 80 characters: with documents a second."""
+    return (
+        f"{account.fetched:,} documents, {account.bytes / 1e6:,.1f} MB, {account.fetched / seconds:,.1f}/s, "
+        f"{account.unchanged:,} unchanged, {account.refused:,} refused"
+    )

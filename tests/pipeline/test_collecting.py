@@ -10,6 +10,7 @@ import pytest
 
 from mintage import recipe as recipes
 from mintage.corpus import build, store
+from mintage.corpus.collect.collect import Account
 from mintage.errors import MintageError
 from mintage.pipeline import collecting
 from mintage.workspace import Workspace
@@ -104,3 +105,10 @@ def test_a_recipe_without_a_collected_source_says_so(tmp_path: Path) -> None:
     sources, _ = recipes.sources("sandbox", [])
     with pytest.raises(MintageError, match="no source of the recipe is fetched"):
         collecting.run(sources, Workspace(tmp_path), [])
+
+
+def test_progress_fits_a_line_of_80_characters() -> None:
+    account = Account(1234, 56, 438_200_000, ["refused"] * 7)
+    line = collecting.so_far(account, 3_600.0)
+    assert line == "1,234 documents, 438.2 MB, 0.3/s, 56 unchanged, 7 refused"
+    assert len(f"x edgar  {line} 1:00:00") <= 80
