@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -336,6 +336,12 @@ def day_lists(draw: st.DrawFn) -> list[Day]:
 
 @settings(max_examples=40, deadline=None)
 @given(day_lists())
+@example(
+    [  # the highest price is not of the day of the highest close, nor the lowest of that of the lowest
+        Day(date(2024, 2, number), *map(Decimal, prices), Decimal(1), Decimal(3), 5, 1)
+        for number, prices in ((1, (10, 20, 5, 10)), (2, (10, 13, 9, 12)), (3, (12, 12, 8, 9)))
+    ]
+)
 def test_every_figure_of_a_month_is_one_of_its_bars_or_the_stated_sum_of_them(days: list[Day]) -> None:
     change = abs(days[-1].close - days[0].open)
     derived = {change, sum(day.volume for day in days), sum(day.turnover for day in days)}
@@ -349,6 +355,10 @@ def test_every_figure_of_a_month_is_one_of_its_bars_or_the_stated_sum_of_them(da
         assert numbers(text) <= derived | given_here
         assert {day.close for day in days} | {change} <= numbers(text)
         assert (" fell by " in text or "close: -" in text) is (days[-1].close < days[0].open)
+        found = re.search(r"(?:High: |highest price was )([\d,.]+) USDT", text)
+        assert found and Decimal(found[1].replace(",", "")) == max(day.high for day in days)
+        found = re.search(r"(?:Low: |the lowest )([\d,.]+) USDT", text)
+        assert found and Decimal(found[1].replace(",", "")) == min(day.low for day in days)
         by_day = {day.day.isoformat(): (day.open, day.high, day.low, day.close) for day in days}
         for price, day in re.findall(r"(\d[\d,]*(?:\.\d+)?)(?: USDT)? on (\d{4}-\d\d-\d\d)", text):
             assert Decimal(price.replace(",", "")) in by_day[day]
