@@ -45,7 +45,7 @@ def test_weights_and_state_come_back_bit_by_bit_without_pickles(tmp_path):
     moment = checkpoint.snapshot(7, model, tensors, {"tokens": 9})
     path = checkpoint.write(tmp_path, moment)
     written = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    assert moment.bytes < written < moment.bytes + room.SLACK  # what a full disk is asked for
+    assert 0.8 * written < moment.bytes < written  # what a full disk is asked for
     assert {file.suffix for file in path.rglob("*") if file.is_file()} == {".json", ".safetensors"}
     other = tiny_model(seed=1)
     other_tensors = state_tensors(other, build_optimizers(other, OptimizerSettings("muon")))
