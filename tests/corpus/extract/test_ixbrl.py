@@ -44,6 +44,8 @@ def fact(text: str, attributes: str) -> InlineFact:
         ("—", 'scale="6" format="ixt:fixed-zero"', Decimal(0)),
         ("four", 'format="ixt-sec:numwordsen"', None),
         ("", 'xsi:nil="true"', None),
+        ("5", 'xsi:nil="true"', None),
+        ("NaN", "", None),
     ],
 )
 def test_the_value_follows_transformation_scale_and_sign(
@@ -57,6 +59,9 @@ def test_period_unit_and_dimensions_come_from_the_header() -> None:
     assert (year.start, year.end) == (date(2024, 1, 1), date(2024, 12, 31))
     assert year.dimensions == (("us-gaap:StatementBusinessSegmentsAxis", "acme:CloudMember"),)
     assert (year.unit, year.decimals) == ("USD/shares", "2")
+    typed = HEADER.replace("explicitMember", "typedMember").replace("2024-01-01<", " 2024-01-01\n<")
+    (one,) = facts(typed + '<p><ix:nonFraction name="acme:X" contextRef="year">1</ix:nonFraction></p>')
+    assert (one.start, one.dimensions) == (year.start, year.dimensions)
     day = fact("1", 'contextRef="day"')
     assert (day.start, day.end) == (None, date(2024, 12, 31))
 
