@@ -2,13 +2,13 @@
 
     python bench/initialize.py --scratch FOLDER   # one thread; what is in FOLDER already is not trained again
 
-A GPT-2-shaped stand-in is trained on one half of the central bankers' speeches in ../shared/data. A model of
-two thirds of its layers, width, heads and neurons, in the Arcee layout, is then trained on the other half:
-from fresh weights over N tokens, at the best of four rates, and from weights cut out of the stand-in over
-N / 4 and fewer. Every run follows its own whole schedule. Losses are nats a token on speeches that neither
-half holds: the curves on one part of these, by which rates and ways were chosen, what is compared on another
-that was looked at once. The other ways to cut stand beside it, over N / 12 tokens: each is the cut of
-mintage.model.cut with one function replaced.
+A GPT-2-shaped stand-in is trained on one half of the central bankers' speeches in ../shared/data. A model
+of two thirds of its layers, width, heads and neurons, in the Arcee layout, is then trained on the other
+half: from fresh weights over N tokens and from weights cut out of the stand-in over N / 3.2 and fewer, each
+by AdamW at the best of four rates, and by Muon. Every run follows its own whole schedule. Losses are nats a
+token on speeches that neither half holds: the curves on one part of these, by which rates and ways were
+chosen, what is compared on another that was looked at once. The other ways to cut stand beside it, over N /
+12 tokens: each is the cut of mintage.model.cut with one function replaced.
 """
 
 from __future__ import annotations
@@ -64,13 +64,25 @@ TARGET = ModelConfig(
     num_attention_heads=4, num_key_value_heads=4, head_dim=16, max_position_embeddings=CONTEXT,
     hidden_act="gelu_new", attention_bias=True, mlp_bias=True,
 )  # fmt: skip
-BASE_RUNS = ((1800, 4e-3), (700, 2e-3))  # steps and rate, one after the other
-FRESH_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
-CUT_RATE = 1.5e-3
-FRACTIONS = (4, 6, 12)  # N over these
+BASE_STEPS = 4500
+ADAMW_RATES = {"fresh": (2e-3, 4e-3, 8e-3, 16e-3), "cut": (3e-3, 1.5e-3, 6e-3, 12e-3)}
+MUON_RATES = {"fresh": ((1e-2, 0.02),), "cut": ((3e-3, 0.005), (5e-3, 0.01))}  # of the rest, of the matrices
+FRACTIONS = (2, 3.2, 5)  # N over these; the second and the calibration are a third
+SHORT = 12  # N over this, and the first of the optimizers, for the other ways to cut
 Start = tuple[Transformer, Callable[[int], None]]  # a model, and what is done before each of its steps
 FOLD = cut.fold
 EASED = 0.3  # of the steps, over which positions fade and RoPE comes
+
+
+def muon(rate: float, matrices: float) -> OptimizerSettings:
+    """Muon for the matrices and AdamW for the rest, at these rates."""
+    return OptimizerSettings("muon", learning_rate=rate, muon_learning_rate=matrices, muon_iterations=3)
+
+
+def optimizers_of(start: str) -> list[OptimizerSettings]:
+    """What is tried from `fresh` weights, or from `cut` ones, which want lower rates."""
+    adamw = [OptimizerSettings("adamw", learning_rate=rate) for rate in ADAMW_RATES[start]]
+    return adamw + [muon(*rates) for rates in MUON_RATES[start]]
 
 
 def tokens(folder: Path) -> dict[str, np.ndarray]:
@@ -129,13 +141,13 @@ def train(
     part: str,
     seed: int,
     steps: int,
-    rate: float,
+    optimizer: OptimizerSettings,
     before_step: Callable[[int], None],
 ) -> dict[str, Any]:
     """One run over its whole schedule; its curve is [tokens, loss] of the held-out text, its loss that of the
     test."""
     settings = TrainSettings(
-        OptimizerSettings("adamw", learning_rate=rate),
+        optimizer,
         ScheduleSettings("wsd", warmup_fraction=0.05, decay_fraction=0.5),
         spike_sigma=None,
     )
@@ -155,8 +167,9 @@ def train(
             print(f"    {step + 1:5d} steps  {curve[-1][1]:.4f}", flush=True)
     seconds = round(time.process_time() - started, 1)
     return {
-        "steps": steps, "rate": rate, "loss": held_out_loss(model, data["test"]),
-        "loss_untrained": untrained, "curve": curve, "cpu_seconds": seconds,
+        "steps": steps, "optimizer": optimizer.name, "rate": optimizer.learning_rate,
+        "loss": held_out_loss(model, data["test"]), "loss_untrained": untrained, "curve": curve,
+        "cpu_seconds": seconds,
     }  # fmt: skip
 
 
@@ -172,17 +185,14 @@ def fresh(config: ModelConfig) -> Transformer:
 
 
 def base_model(folder: Path, data: dict[str, np.ndarray]) -> Path:
-    """The stand-in's directory, with its last run as run.json."""
-    model, directory = fresh(BASE), folder
-    for number, (steps, rate) in enumerate(BASE_RUNS):
-        directory = folder / f"base-{number}"
-        if directory.exists():
-            model = huggingface.load(directory)
-        else:
-            print(f"base, {steps} steps at {rate:g}", flush=True)
-            run = train(model, data, "base", 1 + number, steps, rate, nothing)
-            huggingface.save(model, directory)
-            (directory / "run.json").write_text(json.dumps(run))
+    """The stand-in's directory, with its run as run.json."""
+    directory = folder / "base"
+    if not directory.exists():
+        print(f"base, {BASE_STEPS} steps", flush=True)
+        model = fresh(BASE)
+        run = train(model, data, "base", 1, BASE_STEPS, muon(*MUON_RATES["fresh"][0]), nothing)
+        huggingface.save(model, directory)
+        (directory / "run.json").write_text(json.dumps(run))
     return directory
 
 
@@ -274,6 +284,29 @@ def eased(base: Path, calibration: list[torch.Tensor], steps: int) -> Start:
     return model, before_step
 
 
+def comparison(
+    name: str, alone: list[dict[str, Any]], runs: dict[float, list[dict[str, Any]]]
+) -> dict[str, Any]:
+    """Fresh and cut weights under one optimizer, each at the rate that the held-out text chose: tokens,
+    those of the calibration among them, until the test's loss of fresh weights is reached."""
+
+    def best(trials: list[dict[str, Any]]) -> dict[str, Any]:
+        return min((one for one in trials if one["optimizer"] == name), key=lambda one: one["curve"][-1][1])
+
+    goal, cuts = best(alone), {f"1/{part}": best(trials) for part, trials in runs.items()}
+    calibration = CALIBRATION_ROWS * CONTEXT
+    needed = [one["steps"] * TOKENS + calibration for one in cuts.values() if one["loss"] <= goal["loss"]]
+    if any(one["loss_untrained"] <= goal["loss"] for one in cuts.values()):
+        needed = [calibration]
+    return {
+        "fresh": {"rate": goal["rate"], "loss": goal["loss"]},
+        "cut_untrained": next(iter(cuts.values()))["loss_untrained"],
+        "cut": {part: {"rate": one["rate"], "loss": one["loss"]} for part, one in cuts.items()},
+        "tokens_needed": min(needed, default=None),
+        "ratio": round(min(needed) / (goal["steps"] * TOKENS), 4) if needed else None,
+    }
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--scratch", type=Path, required=True, help="where runs are kept")
@@ -289,57 +322,53 @@ def main() -> None:
     calibration = [torch.from_numpy(last).view(CALIBRATION_ROWS, CONTEXT)]
     trials: dict[str, dict[str, Any]] = {}
 
-    def trial(name: str, start: Callable[[], Start], steps: int, rate: float) -> dict[str, Any]:
-        name = f"{name}, rate {rate:g}"
+    def trial(name: str, start: Callable[[], Start], steps: int, by: OptimizerSettings) -> dict[str, Any]:
+        name = f"{name}, {by.name} {by.learning_rate:g}"
         kept = options.scratch / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}-{steps}.json"
         if not kept.exists():
             print(f"{name}, {steps} steps", flush=True)
             model, before_step = start()
-            kept.write_text(json.dumps(train(model, data, "continued", 1, steps, rate, before_step)))
+            kept.write_text(json.dumps(train(model, data, "continued", 1, steps, by, before_step)))
         trials[name] = json.loads(kept.read_text())
         return trials[name]
 
     def replaced(functions: dict[str, Any]) -> Start:
         return cut_with(functions, base, calibration), nothing
 
-    whole, shortest = options.steps, options.steps // FRACTIONS[-1]
+    whole, shortest = options.steps, options.steps // SHORT
     runs = {
-        part: trial(f"cut, N/{part}", lambda: replaced({}), whole // part, CUT_RATE) for part in FRACTIONS
+        part: [
+            trial(f"cut, N/{part}", lambda: replaced({}), int(whole / part), by)
+            for by in optimizers_of("cut")
+        ]
+        for part in FRACTIONS
     }
+    short = optimizers_of("cut")[0]
+    trial(f"cut, N/{SHORT}", lambda: replaced({}), shortest, short)
     for name, functions in ABLATIONS.items():
-        trial(name, lambda functions=functions: replaced(functions), shortest, CUT_RATE)
-    trial("positions eased into RoPE", lambda: eased(base, calibration, shortest), shortest, CUT_RATE)
-    fresh_runs = [trial("fresh, N", lambda: (fresh(TARGET), nothing), whole, each) for each in FRESH_RATES]
-    best = min(fresh_runs, key=lambda run: run["curve"][-1][1])["loss"]
-    calibrated = CALIBRATION_ROWS * CONTEXT
-    untrained = runs[FRACTIONS[0]]["loss_untrained"]
-    needed = [calibrated] if untrained <= best else []
-    needed += [whole // part * TOKENS + calibrated for part, run in runs.items() if run["loss"] <= best]
+        trial(name, lambda functions=functions: replaced(functions), shortest, short)
+    trial("positions eased into RoPE", lambda: eased(base, calibration, shortest), shortest, short)
+    alone = [trial("fresh, N", lambda: (fresh(TARGET), nothing), whole, by) for by in optimizers_of("fresh")]
     record = {
         "command": f"python bench/initialize.py --scratch FOLDER --steps {options.steps}",
         "versions": {
             "mintage": code_version(), "torch": torch.__version__, "python": platform.python_version(),
         },
         "base": {
-            "shape": dataclasses.asdict(BASE), "runs": BASE_RUNS,
-            "tokens": sum(steps for steps, _ in BASE_RUNS) * TOKENS,
-            "last_run": json.loads((base / "run.json").read_text()),
+            "shape": dataclasses.asdict(BASE), "tokens": BASE_STEPS * TOKENS,
+            "run": json.loads((base / "run.json").read_text()),
         },
         "target": dataclasses.asdict(TARGET),
         "fresh_tokens": whole * TOKENS,
-        "fresh_loss": best,
-        "loss_of_cut_by_fraction": {f"1/{part}": run["loss"] for part, run in runs.items()},
-        "calibration_tokens": calibrated,
-        "loss_of_cut_untrained": untrained,
-        "tokens_needed": min(needed, default=None),  # those of the calibration counted
-        "ratio": round(min(needed) / (whole * TOKENS), 4) if needed else None,
+        "calibration_tokens": CALIBRATION_ROWS * CONTEXT,
         "aim": "1/3",
+        "by": {name: comparison(name, alone, runs) for name in ("adamw", "muon")},
         "trials": trials,
     }  # fmt: skip
     options.out.write_text(json.dumps(record, indent=1) + "\n")
     for name, run in trials.items():
         print(f"{run['curve'][0][1]:8.4f} {run['loss']:8.4f}  {name}")
-    print(f"ratio {record['ratio']} (aim 1/3) -> {options.out}")
+    print(f"{json.dumps(record['by'], indent=1)}\n(aim 1/3) -> {options.out}")
 
 
 if __name__ == "__main__":
