@@ -348,6 +348,8 @@ def main() -> None:
     if arguments.worker:
         work(arguments.worker)
         return
+    if not arguments.peer:
+        parser.error("--peer: name the Python of an environment with sec2md")
     result = run(arguments.peer, arguments.data, arguments.rounds)
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({name: result[name] for name in ("times_faster", "sides")}, indent=1))
