@@ -31,7 +31,9 @@ def bring_up_to_date(
     from mintage.pipeline.stages import run as run_stages
     from mintage.workspace import Workspace
 
-    run_stages(recipes.load(recipe, overrides), Workspace(str(workspace)), until=until, jobs=jobs)
+    typed = [recipe, *(part for override in overrides for part in ("--set", override))]
+    space = Workspace(str(workspace))
+    run_stages(recipes.load(recipe, overrides), space, until=until, jobs=jobs, typed=typed)
 
 
 def run(

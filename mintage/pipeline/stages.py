@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -31,12 +33,18 @@ STAGES = ("corpus", "tokenizer", "shards", "pretrain", "tune", "evaluate")
 
 
 def run(
-    recipe: Recipe, workspace: Workspace, until: str = "evaluate", prove: bool = False, jobs: int = 1
+    recipe: Recipe,
+    workspace: Workspace,
+    until: str = "evaluate",
+    prove: bool = False,
+    jobs: int = 1,
+    typed: Sequence[str] = (),
 ) -> Card:
     """Bring every stage up to and including `until` up to date; the last one's card is returned.
 
     `jobs` processes read sources and make shards; what they make does not depend on their number. `prove`
-    makes the evaluation kill and resume the last steps, and ask the served model a question.
+    makes the evaluation kill and resume the last steps, and ask the served model a question. `typed` is the
+    recipe and its settings as they were typed, for the command to type next.
     """
     if until == "tune" and recipe.tune is None:
         raise MintageError(f"{recipe.name}: the recipe has no `tune`; stages: {', '.join(STAGES)}")
@@ -52,7 +60,8 @@ def run(
             return done(card, f'mintage corpus sql "{query}" -w {workspace.root}')
         if until in ("tokenizer", "shards"):
             following = STAGES[STAGES.index(until) + 1]
-            return done(made[-1], f"mintage {following} {recipe.name}")
+            again = shlex.join([following, *(typed or [recipe.name]), "-w", str(workspace.root)])
+            return done(made[-1], f"mintage {again}")
         tokenizer_card, shards_card = rest
         model = pretrain(recipe, workspace, tokenizer_card, shards_card)
         if until == "pretrain":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,15 @@ def test_a_mix_is_measured_as_of_the_recipes_day(corpus: Path) -> None:
     measured = said(corpus, "mix", str(corpus / "tiny.yaml"))
     # of 39 texts since 2017 those of 2019 are not public by then, and the near copy is out
     assert "│ early │ 24 │" in measured and "│ late │ 26 │" in measured
+
+
+def test_the_command_that_comes_next_can_be_typed(tmp_path: Path) -> None:
+    recipe = str(write_tiny_recipe(tmp_path))
+    typed = [recipe, "--set", "as_of=2016-12-31", "-w", str(tmp_path / "a workspace")]
+    result = CliRunner().invoke(app, ["tokenizer", *typed])
+    assert result.exit_code == 0, result.output
+    following = shlex.split(result.output.splitlines()[-1].removeprefix("next: "))
+    assert following == ["mintage", "shards", *typed]
+    result = CliRunner().invoke(app, following[1:])
+    assert result.exit_code == 0, result.output
+    assert "up to date" in result.output  # the same corpus and tokenizer
