@@ -211,7 +211,7 @@ def print_table(title: str, columns: Sequence[str], rows: list[dict[str, Any]]) 
     for row in rows:
         values = (f"{row[name]:,}" if type(row[name]) is int else str(row[name]) for name in columns)
         table.add_row(*map(escape, values))
-    Console().print(table)
+    Console(emoji=False).print(table)
 
 
 def register(parent: typer.Typer) -> None:

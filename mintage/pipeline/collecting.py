@@ -20,7 +20,7 @@ from mintage.workspace import Workspace, explain_full_disk, write_atomic
 REFUSALS = "refusals.txt"
 EXAMPLES = 5  # of refusals on the screen
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def run(sources: Sequence[Source], workspace: Workspace, replay: list[Path]) -> None:

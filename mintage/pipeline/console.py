@@ -6,7 +6,7 @@ from rich.console import Console
 
 from mintage.workspace import Card
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 def done(card: Card, following: str) -> Card:

@@ -113,6 +113,6 @@ def run() -> None:
     table = Table("what", "found", "to mend or to gain")
     for finding in findings():
         table.add_row(finding.what, finding.found, finding.mend)
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     console.print("next: mintage quickstart")

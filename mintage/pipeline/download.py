@@ -30,7 +30,7 @@ from mintage.pipeline.artifacts import Made, make
 from mintage.pipeline.hub import NAME, directory_name
 from mintage.workspace import CARD, Card, Workspace, content_of, file_sha256
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 HUB = "https://huggingface.co"  # unless the environment names another in HF_ENDPOINT
 REQUESTS_PER_SECOND = 10.0

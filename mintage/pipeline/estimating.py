@@ -193,7 +193,7 @@ def answer(forecast: Forecast) -> list[str]:
 
 def show(forecast: Forecast) -> None:
     """Print the answer, the tables behind it and the assumptions."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for line in answer(forecast):
         console.print(line, markup=False, soft_wrap=True)
     console.print()

@@ -28,7 +28,7 @@ from mintage.tokens.loader import documents
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.workspace import Card, Workspace, code_version, now
 
-console = Console(highlight=False)
+console = Console(highlight=False, emoji=False)
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ def print_tree(workspace: Workspace) -> None:
             nodes[parent.content_hash] for parent in reversed(card.parents) if parent.content_hash in nodes
         ]
         nodes[card.content_hash] = (known[0] if known else tree).add(summary(card))
-    console = Console()
+    console = Console(emoji=False)
     console.print(tree)
     if not cards:
         console.print("nothing yet; next: mintage quickstart")
@@ -51,7 +51,7 @@ def print_tree(workspace: Workspace) -> None:
 
 def print_card(workspace: Workspace, card: Card) -> None:
     """One card: its facts, its figures, and its lineage."""
-    console = Console()
+    console = Console(emoji=False)
     table = Table(show_header=False, box=None, pad_edge=False)
     for label, value in (
         ("artifact", f"{card.kind}/{card.name}"),

@@ -49,7 +49,7 @@ def show(proof: Proof) -> Proof:
     mark = {True: "[green]holds[/green]", False: "[red]FAILS[/red]", None: "[yellow]not run[/yellow]"}[
         proof.holds
     ]
-    Console(highlight=False).print(
+    Console(highlight=False, emoji=False).print(
         f"  {mark}  {escape(proof.claim)}: {escape(proof.evidence)}", soft_wrap=True
     )
     return proof

@@ -16,7 +16,7 @@ RECIPE = "quickstart"
 
 def run(workspace: Workspace, port: int | None) -> None:
     """Run the quickstart; `port` is where the chat page listens, None ends after the report."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     start = time.monotonic()
     if port is not None:
         server.listen("127.0.0.1", port).close()  # a port in use is better said now than in five minutes

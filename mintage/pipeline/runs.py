@@ -95,7 +95,7 @@ def listing(workspace: Workspace, names: Sequence[str]) -> dict[str, Any]:
 def show(workspace: Workspace, names: Sequence[str], plot: Path) -> None:
     """Print the runs as a table; where runs are named, also what differs, and draw their curves to `plot`."""
     runs = find(workspace, names)
-    console = Console()
+    console = Console(emoji=False)
     if not runs:
         console.print(f"{workspace.root}: no runs yet; next: mintage quickstart")
         return

@@ -43,7 +43,7 @@ def converse(engine: Engine, sampling: Sampling) -> None:
     """Read, answer, and read again, until /quit or the end of the input."""
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() a history and line editing, where there is one
-    notes = Console(highlight=False)
+    notes = Console(highlight=False, emoji=False)
     notes.print(
         f"[bold]{engine.model_id}[/bold]  /new begins anew, /quit leaves, /help says more", style="dim"
     )

@@ -45,7 +45,7 @@ class Monitor:
         run_directory.mkdir(parents=True, exist_ok=True)
         write_atomic(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
         self.steps = steps
-        self.console = Console(quiet=not show, highlight=False)
+        self.console = Console(quiet=not show, highlight=False, emoji=False)
         facts = record.begin(run_directory, {"steps": steps} | (facts or {}))
         self.trackers = trackers.start(follow, run_directory, facts, self.rows, self.say)
         self._file = self.path.open("a")

@@ -73,6 +73,7 @@ def test_what_a_corpus_holds_is_counted_and_drawn(corpus: Path) -> None:
     assert "documents" in narrow.output and "…" not in narrow.output
     text = said(corpus, "sql", "select text from documents where native_id = 'mail'")
     assert text == "Write to jane.doe@example.com for the slides."  # as it stands, without a frame
+    assert "urn:x:1" in said(corpus, "sql", "select 'urn:x:1' as a, 1 as b")  # and no emoji
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

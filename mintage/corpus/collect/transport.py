@@ -144,6 +144,7 @@ class Live:
 
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs, keys included
         self.errors = (httpx.TransportError, CutOff)
+        self.unusable = (httpx.TooManyRedirects, httpx.InvalidURL)
         self.parse = httpx.URL
         headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip"}
         self.client = httpx.Client(
@@ -224,7 +225,10 @@ class Live:
         host = urlsplit(request.url).hostname or ""
         self.leave_alone(host, request.url)
         bucket = self.bucket(host)
-        url = self.parse(request.url)
+        try:
+            url = self.parse(request.url)
+        except self.unusable as error:
+            raise Refused(request.url, f"no address that can be asked: {error}") from None
         if request.parameters:
             url = url.copy_merge_params(request.parameters)
         for attempt in range(1, ATTEMPTS + 1):
@@ -236,6 +240,8 @@ class Live:
                         self.failures[host] = self.failures.get(host, 0) + 1 if denied else 0
                         body = receive(answer) if answer.status_code in (200, 206) else b""
                         return answer.status_code, dict(answer.headers), body
+            except self.unusable:
+                raise Refused(request.url, "the host sends the request round in a circle") from None
             except self.errors as error:
                 reason, asked = f"{type(error).__name__}: {error}", None
             else:

@@ -120,6 +120,21 @@ def test_an_address_that_moved_is_followed_and_kept_under_its_own_name(clock: Cl
     assert (response.url, response.body) == (URL, b"text")
 
 
+def test_an_address_that_leads_in_a_circle_is_refused_and_the_host_asked_on(clock: Clock) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/other":
+            return httpx.Response(200, content=b"text")
+        return httpx.Response(302, headers={"Location": str(request.url)})
+
+    one = live(clock, answer)
+    with pytest.raises(Refused, match="in a circle"):
+        one.get(Request(URL), {})
+    with pytest.raises(Refused, match="no address that can be asked: Invalid port"):
+        one.get(Request("https://www.example.org:port/"), {})
+    assert clock.pauses == []
+    assert one.get(Request("https://www.example.org/other"), {}).body == b"text"
+
+
 def test_a_403_says_what_to_mend(clock: Clock) -> None:
     with pytest.raises(Refused, match="check the contact"):
         live(clock, in_turn(httpx.Response(403))).get(Request(URL), {})
