@@ -15,6 +15,7 @@ from rich.table import Table
 
 from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
+from mintage.pipeline.checks import check_processes
 from mintage.pipeline.vocabulary import directory_of
 from mintage.recipe import Recipe
 from mintage.tokens.adopt import adopt
@@ -47,14 +48,15 @@ WATTS_PER_CORE = 12.0  # of a server's processor and its share of the machine
 
 @dataclass(frozen=True)
 class Forecast:
-    """The estimates of a recipe's gradient stages by their names, and what to mend in each that does not
-    fit."""
+    """The estimates of a recipe's gradient stages by their names, what to mend in each that does not fit, and
+    why those would not begin whose rows do not divide among the devices."""
 
     recipe: str
     machine: Machine
     vocabulary: str
     stages: dict[str, Estimate]
     mends: dict[str, str]
+    refusals: dict[str, str]
     dollars_per_hour: float | None
 
     @property
@@ -80,14 +82,18 @@ def forecast(
     machine = hardware.parse(gpus) if gpus else this_machine()
     config, vocabulary = vocabulary_of(recipe, workspace)
     stages = {"pretrain": recipe.pretrain} | ({"tune": recipe.tune} if recipe.tune else {})
-    estimates, mends = {}, {}
+    estimates, mends, refusals = {}, {}, {}
     for name, stage in stages.items():
         length = tokens if name == "pretrain" else None
         estimates[name] = estimate(
             config, stage.train, stage.plan.phases, machine, tokens=length, dollars_per_hour=dollars_per_hour
         )
         mends[name] = mend(config, stage.train, stage.plan.phases, machine)
-    return Forecast(recipe.name, machine, vocabulary, estimates, mends, dollars_per_hour)
+        try:
+            check_processes(stage.train, stage.plan.phases, machine.count)
+        except MintageError as error:
+            refusals[name] = str(error)
+    return Forecast(recipe.name, machine, vocabulary, estimates, mends, refusals, dollars_per_hour)
 
 
 def vocabulary_of(recipe: Recipe, workspace: Workspace) -> tuple[ModelConfig, str]:
@@ -168,7 +174,7 @@ def copy_speed(device: torch.device) -> float:
 
 
 def answer(forecast: Forecast) -> list[str]:
-    """The first three lines: does it fit, how long does it take, what does it cost."""
+    """The first lines: does it fit, how long does it take, what does it cost, and why it would not begin."""
     stages, machine = forecast.stages.values(), forecast.machine
     room = machine.device.memory
     each = "" if machine.count == 1 else " a device"
@@ -188,7 +194,8 @@ def answer(forecast: Forecast) -> list[str]:
     rent = f"{dollars(sum(rents))} to rent; " if rents else ""
     own = f"{dollars(buy)} to buy and " if buy else ""
     third = f"{costs} {rent}{own}{power}"
-    return [f"{forecast.recipe} on {machine.name}: {first}", second, third]
+    refused = [f"would not begin as it is: {name}.{why}" for name, why in forecast.refusals.items()]
+    return [f"{forecast.recipe} on {machine.name}: {first}", second, third, *refused]
 
 
 def show(forecast: Forecast) -> None:

@@ -64,7 +64,13 @@ def draw(
     right.axvline(budget, color="#7d8597", linewidth=1, linestyle=":")
     note = f"{budget:.1e} FLOPs:\n{short(at.parameters)} parameters,\n{short(at.tokens)} tokens "
     right.annotate(
-        note, (budget, at.parameters), xytext=(-8, -46), textcoords="offset points", ha="right", fontsize=8
+        note,
+        (budget, 0.04),
+        xycoords=("data", "axes fraction"),
+        xytext=(-8, 0),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
     )
     right.set_yscale("log")
     right.set_title("Best number of parameters by training FLOPs", fontsize=10, color=INK, loc="left")

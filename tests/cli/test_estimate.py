@@ -65,6 +65,19 @@ def test_a_base_that_is_here_is_asked_and_one_that_is_not_is_assumed(tmp_path: P
     assert "assumed: HuggingFaceTB/SmolLM2-135M is not here yet" in said
 
 
+@pytest.mark.parametrize(
+    ("gpus", "said"),
+    [
+        ("16xRTX-4090", "pretrain.train.micro_batch: 8 rows for 16 processes"),
+        ("3xRTX-4090", "pretrain.plan.phases.0.batch: 128 rows do not divide among 3 processes"),
+        ("8xRTX-4090", None),
+    ],
+)
+def test_rows_that_training_would_refuse_are_told(tmp_path: Path, gpus: str, said: str | None) -> None:
+    line = run(tmp_path, "elite-112m", "--gpus", gpus).splitlines()[3]
+    assert line.startswith(f"would not begin as it is: {said}; ") if said else not line
+
+
 def test_this_machine(tmp_path: Path) -> None:
     output = run(tmp_path, "quickstart")
     assert "quickstart on this machine: fits" in output or "quickstart on 1x" in output
