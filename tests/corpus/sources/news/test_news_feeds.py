@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,40 @@ def test_every_central_bank_page_gives_its_votes(shared_data: Path) -> None:
         assert text is not None and "Voting for the monetary policy action" in text
         day = page_date(body, datetime(2025, 1, 1).date())
         assert day == f"{path.stem[:4]}-{path.stem[4:6]}-{path.stem[6:]}"
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        ("2023-02-14", "2023-02-14"),
+        ("2023-02-14T09:30:00Z", "2023-02-14"),
+        ("14 February 2023", "2023-02-14"),
+        ("February 14, 2023", "2023-02-14"),
+        ("25/02/2023", "2023-02-25"),
+        ("02/03/2023", "2023-03-02"),  # in one country the third of February
+        ("2023-02-30", "2023-02-28"),  # no day: the last of its month
+        ("2023-02", "2023-02-28"),
+        ("soon", None),
+    ],
+)
+def test_a_page_is_dated_by_the_last_day_that_it_can_mean(written: str, day: str | None) -> None:
+    from mintage.corpus.sources.news.page import page_date
+
+    head = f'<meta property="article:modified_time" content="{written}">'
+    body = f"<html><head>{head}</head><body><p>A guide to bonds.</p></body></html>".encode()
+    assert page_date(body, date(2024, 6, 1)) == day
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Access Denied", "403 Forbidden", "Just a moment...", "Error 404 (Not Found)", "Page not found | Bank"],
+)
+def test_a_page_by_whose_title_the_host_refuses_is_no_document(title: str) -> None:
+    from mintage.corpus.sources.news.page import check_page
+
+    with pytest.raises(ValueError, match=re.escape(title.split(" |")[0])):
+        check_page(f"<html><title>{title}</title><body><p>No.</p></body></html>".encode())
+    check_page(b"<html><title>Error bars and access to credit</title><body><p>Yes.</p></body></html>")
 
 
 def test_an_entry_in_two_feeds_is_one_document_of_the_feed_named_first(tmp_path: Path) -> None:
