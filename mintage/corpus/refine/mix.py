@@ -108,8 +108,8 @@ def report(settings: MixSettings, sizes: dict[str | None, tuple[int, int]]) -> M
     for component in settings.components:
         if not sizes.get(component.name, (0, 0))[1]:
             raise MintageError(
-                f"corpus.refine.mix: no document of the view is in the component {component.name}; "
-                "widen it, or take it out"
+                f"corpus.refine.mix: no document of the view (as_of, use) is in the component "
+                f"{component.name}; widen it or the view, or take it out"
             )
     largest, limited_by = min(
         (sizes[component.name][1] * settings.repetition_cap * total / component.weight, component.name)
