@@ -23,6 +23,7 @@ TAG_OR_ENTITY = re.compile(r"<[a-zA-Z/!]|&#?\w+;")
 UNWANTED = re.compile(r"[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 ENTITY = re.compile(r"&([A-Za-z]\w*;)")
 BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|ul|ol|tr|td|th|table|h[1-6])\b[^>]*>", re.IGNORECASE)
+YEAR_ONE = re.compile(r"(?<![-+:\d])000\d(?!\d)")  # what programs write for no date; parsers read 2001
 CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
 # What feeds write besides RFC 822 and ISO 8601; the exchanges of India use the first.
 OTHER_FORMATS = ("%d-%b-%Y %H:%M:%S", "%d-%b-%Y %H:%M", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%B %d, %Y")
@@ -134,7 +135,7 @@ def written(text: str) -> tuple[datetime, DatePrecision]:
         ValueError: it is no date.
     """
     found = parse_date(text)
-    if found.year < FIRST_YEAR:
+    if found.year < FIRST_YEAR or YEAR_ONE.search(text):
         raise ValueError(f"{text[:60]!r} is an impossible date")
     clock = CLOCK.search(text)
     if clock is None or found.time() == time():  # how many programs write a day

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from datetime import date
 
 import trafilatura
@@ -26,11 +27,13 @@ HTML_MARKS = (b"<html", b"<!doctype html", b"<body", b"<article", b"<p>", b"<p "
 def check_page(body: bytes) -> None:
     """Raise ValueError where a body is not an HTML page (a PDF, an image, a message in JSON), or is one by
     whose title the host refuses."""
-    head = body[:65536].lower()
+    wide = body[:2] in (BOM_UTF16_LE, BOM_UTF16_BE)
+    start = body[:65536].decode("utf-16", "replace").encode() if wide else body[:65536]
+    head = start.lower()
     if not any(mark in head for mark in HTML_MARKS):
         what = "a PDF" if body[:5] == b"%PDF-" else "something else"
         raise ValueError(f"{what} in place of an HTML page")
-    title = TITLE.search(body[:65536])
+    title = TITLE.search(start)
     said = " ".join(title[1].decode("utf-8", "replace").split()) if title else ""
     if REFUSAL.match(said):
         raise ValueError(f"a page {said!r} in place of the one asked for")

@@ -127,7 +127,9 @@ def test_a_page_by_whose_title_the_host_refuses_is_no_document(title: str) -> No
 
     with pytest.raises(ValueError, match=re.escape(title.split(" |")[0])):
         check_page(f"<html><title>{title}</title><body><p>No.</p></body></html>".encode())
-    check_page(b"<html><title>Error bars and access to credit</title><body><p>Yes.</p></body></html>")
+    page = "<html><title>Error bars and access to credit</title><body><p>Yes.</p></body></html>"
+    check_page(page.encode())
+    check_page(page.encode("utf-16"))
 
 
 def test_an_entry_in_two_feeds_is_one_document_of_the_feed_named_first(tmp_path: Path) -> None:
@@ -375,3 +377,12 @@ def test_settings_say_what_is_wrong() -> None:
         NewsSource(presets=("fed",), feeds=(Feed("fed", OTHER, "CC0-1.0"),))
     with pytest.raises(ValueError, match="unknown zone"):
         Feed("own", OTHER, "CC0-1.0", zone="Mars")
+
+
+@pytest.mark.parametrize("empty", ["Mon, 01 Jan 0001 00:00:00 GMT", "0001-01-01T00:00:00Z", "1970-01-01"])
+def test_an_empty_clock_is_no_date(empty: str) -> None:
+    from mintage.corpus.sources.news.entries import written
+
+    with pytest.raises(ValueError, match="impossible date"):
+        written(empty)
+    assert written("Wed, 31 Jan 2024 00:01:00 +0000")[0] == datetime(2024, 1, 31, 0, 1, tzinfo=UTC)
