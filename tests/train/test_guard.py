@@ -101,7 +101,7 @@ def test_a_spike_changes_nothing_and_is_counted(tmp_path, monkeypatch, capsys, s
         assert "spikes" not in row
     else:
         assert row["spikes"] == row["skipped"] == 1
-        assert "1 spikes" in capsys.readouterr().out
+        assert "spikes: 1" in capsys.readouterr().out
         assert row["loss"] < 5
 
 
