@@ -5,12 +5,21 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mintage.corpus import store
 from mintage.corpus.document import Document, chat_text
 from mintage.corpus.refine.duplicates import refine
 from mintage.corpus.refine.filters import FILTERED, apply_filters
-from mintage.corpus.refine.quality import QUALITY, QUALITY_SCHEMA, quality, tag
+from mintage.corpus.refine.quality import (
+    BOILERPLATE,
+    QUALITY,
+    QUALITY_SCHEMA,
+    boilerplate_share,
+    quality,
+    tag,
+)
 from mintage.corpus.refine.settings import Filter
 from mintage.errors import MintageError
 
@@ -197,3 +206,18 @@ def test_the_attribute_has_the_columns_that_it_names(tmp_path):
     table = pa.Table.from_batches(store.read_attribute(directory, QUALITY))
     assert table.schema.names == QUALITY_SCHEMA.names
     assert not any(column.null_count for column in table.columns)
+
+
+PIECES = st.sampled_from(
+    [*BOILERPLATE[:3], "copyright", "washington, d.c. 20549", ". ", "! ", "? ", "\n", "ab", " "]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+def test_boilerplate_is_the_sentences_in_which_a_phrase_begins(text: str) -> None:
+    ends = [n for n in range(len(text)) if any(text.startswith(mark, n) for mark in ("\n", ". ", "! ", "? "))]
+    starts = [0, *(n + 1 for n in ends)]
+    sentences = list(zip(starts, [*(n + 1 for n in ends), len(text)]))
+    begun = [n for n in range(len(text)) if any(text.startswith(phrase, n) for phrase in BOILERPLATE)]
+    held = sum(end - start for start, end in sentences if any(start <= n < end for n in begun))
+    assert boilerplate_share(text) == pytest.approx(held / len(text) if text else 0)

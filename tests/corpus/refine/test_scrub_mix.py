@@ -56,6 +56,11 @@ def test_personal_data_is_masked(text, expected):
         "Section 93.184.216.34 applies; version 10.2.3.4; host 10.0.0.1, 127.0.0.1, 999.1.1.1",
         "2.2.1.13 The cost of the demolition",
         "12:30:45 to 16:00:00",
+        # what begins inside a word or a longer number
+        "file A123-45-6789, 7-123-45-6789",
+        "x4111 1111 1111 1111, 0.4111111111111111, -4111111111111111",
+        "v93.184.216.34, $93.184.216.34, 7-93.184.216.34",
+        "xDE89370400440532013000, 1212-555-0143, $212-555-0143, x+44 20 7946 0958",
         "changes of +1 20 30 points",
         "5012 3456 7890 1202, 6099 9999 9999 9990",  # right check digits, and of no issuer
         "Timothy D. Cook, Chief Executive Officer, and Luca Maestri, Chief Financial Officer",

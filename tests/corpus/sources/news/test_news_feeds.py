@@ -16,6 +16,7 @@ from mintage.corpus.collect.raw import RawStore
 from mintage.corpus.collect.transport import Refused, Request, Response
 from mintage.corpus.document import Document
 from mintage.corpus.sources.news.entries import Entry, check_feed, read_feed
+from mintage.corpus.sources.news.page import last_meant
 from mintage.corpus.sources.news.settings import PRESETS, Feed, NewsSource
 from mintage.corpus.sources.news.source import discover, parse
 from mintage.corpus.sources.report import SourceReport
@@ -119,6 +120,20 @@ def test_a_page_is_dated_by_the_last_day_that_it_can_mean(written: str, day: str
 
 
 @pytest.mark.parametrize(
+    ("read", "written", "last"),
+    [
+        ("2023-02-03", "02/03/2023", "2023-03-02"),
+        ("2023-03-02", "02/03/2023", "2023-03-02"),
+        ("2023-02-25", "25.02.2023", "2023-02-25"),
+        ("2023-01-01", "Reviewed in 2023", "2023-12-31"),
+        ("2023-09-21", "Sept. 2023", "2023-09-30"),
+    ],
+)
+def test_what_was_read_of_a_date_counts_as_the_last_day_meant(read: str, written: str, last: str) -> None:
+    assert last_meant(date.fromisoformat(read), f"<p>{written}</p>") == last
+
+
+@pytest.mark.parametrize(
     "title",
     ["Access Denied", "403 Forbidden", "Just a moment...", "Error 404 (Not Found)", "Page not found | Bank"],
 )
@@ -127,7 +142,7 @@ def test_a_page_by_whose_title_the_host_refuses_is_no_document(title: str) -> No
 
     with pytest.raises(ValueError, match=re.escape(title.split(" |")[0])):
         check_page(f"<html><title>{title}</title><body><p>No.</p></body></html>".encode())
-    page = "<html><title>Error bars and access to credit</title><body><p>Yes.</p></body></html>"
+    page = "<html><title>Why was access denied? A guide to credit</title><body><p>Yes.</p></body></html>"
     check_page(page.encode())
     check_page(page.encode("utf-16"))
 
