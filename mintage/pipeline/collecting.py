@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from mintage.corpus.collect.collect import Account, collect
@@ -15,12 +14,11 @@ from mintage.corpus.collect.raw import RawStore
 from mintage.corpus.collect.transport import Live, Replay, Transport
 from mintage.corpus.settings import Source, is_collected, rates, source_module
 from mintage.errors import MintageError
+from mintage.pipeline.console import console
 from mintage.workspace import Workspace, explain_full_disk, write_atomic
 
 REFUSALS = "refusals.txt"
 EXAMPLES = 5  # of refusals on the screen
-
-console = Console(highlight=False, emoji=False)
 
 
 def run(sources: Sequence[Source], workspace: Workspace, replay: list[Path]) -> None:

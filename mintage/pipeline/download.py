@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -27,10 +26,9 @@ from mintage import __version__
 from mintage.corpus.collect.transport import Live, Refused, Request
 from mintage.errors import MintageError
 from mintage.pipeline.artifacts import Made, make
+from mintage.pipeline.console import console
 from mintage.pipeline.hub import NAME, directory_name
 from mintage.workspace import CARD, Card, Workspace, content_of, file_sha256
-
-console = Console(highlight=False, emoji=False)
 
 HUB = "https://huggingface.co"  # unless the environment names another in HF_ENDPOINT
 REQUESTS_PER_SECOND = 10.0

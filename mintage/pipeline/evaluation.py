@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mintage.corpus import store
@@ -21,14 +20,13 @@ from mintage.generate.engine import Engine, load
 from mintage.generate.sampling import Sampling
 from mintage.pipeline import proofs
 from mintage.pipeline.artifacts import Made, make, plain
+from mintage.pipeline.console import console
 from mintage.pipeline.lineage import cutoff_text
 from mintage.recipe import Recipe
 from mintage.tokens import report as tokenizer_report
 from mintage.tokens.loader import documents
 from mintage.tokens.tokenizer import Tokenizer
 from mintage.workspace import Card, Workspace, code_version, now
-
-console = Console(highlight=False, emoji=False)
 
 
 @contextlib.contextmanager
