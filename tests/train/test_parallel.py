@@ -7,10 +7,13 @@ import dataclasses
 import errno
 import os
 import signal
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from torch.distributed.tensor import DTensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from mintage.model import huggingface
 from mintage.train import checkpoint, loop, parallel, room
@@ -204,3 +207,27 @@ def outcome(directory):
     """What must be the same to the last bit: weights, and metrics without their timing."""
     rows = [{k: v for k, v in row.items() if k not in TIMING} for row in read_metrics(directory / METRICS)]
     return file_sha256(directory / f"checkpoint-{STEPS}" / "model.safetensors"), rows
+
+
+def snapshot_counted(directory):
+    """Take a snapshot, and note how many gathered parameters one process held at a time."""
+    held = []
+    gathered = DTensor.full_tensor
+
+    def counted(parameter):
+        whole = gathered(parameter)
+        held.append(StorageWeakRef(whole.untyped_storage()))
+        most.append(sum(not one.expired() for one in held))
+        return whole
+
+    most: list[int] = []
+    model = parallel.parallelize(tiny_model(), parallel.current())
+    with patch.object(DTensor, "full_tensor", counted):
+        checkpoint.snapshot(1, model, {}, {})
+    (directory / str(parallel.current().rank)).write_text(f"{max(most)} {len(most)}")
+
+
+def test_a_snapshot_keeps_no_gathered_weights_where_nothing_is_written(tmp_path):
+    assert together(2, snapshot_counted, tmp_path) == [0, 0]
+    most, parameters = map(int, (tmp_path / "1").read_text().split())
+    assert most < parameters / 2  # one or two, and what the transport has not let go of yet
