@@ -5,10 +5,10 @@
 A GPT-2-shaped stand-in is trained on one half of the central bankers' speeches in ../shared/data. A model
 of two thirds of its layers, width, heads and neurons, in the Arcee layout, is then trained on the other
 half: from fresh weights over N tokens and from weights cut out of the stand-in over N / 3.2 and fewer, each
-by AdamW at the best of four rates, and by Muon. Every run follows its own whole schedule. Losses are nats a
-token on speeches that neither half holds: the curves on one part of these, by which rates and ways were
-chosen, what is compared on another that was looked at once. The other ways to cut stand beside it, over N /
-12 tokens: each is the cut of mintage.model.cut with one function replaced.
+by AdamW at the best of four rates, and by Muon at the best of three. Every run follows its own whole
+schedule. Losses are nats a token on speeches that neither half holds: the curves on one part of these, by
+which rates and ways were chosen, what is compared on another that was looked at once. The other ways to cut
+stand beside it, over N / 12 tokens: each is the cut of mintage.model.cut with one function replaced.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ import torch
 from mintage.model import cut, huggingface
 from mintage.model.config import ModelConfig
 from mintage.model.continued import continue_from
+from mintage.model.easing import ease
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
 from mintage.tokens import tokenizer
@@ -41,7 +42,7 @@ from mintage.tokens.loader import Batch
 from mintage.train.memory import keep_freed_memory
 from mintage.train.objectives.next_token import token_losses
 from mintage.train.optimizers import build_optimizers
-from mintage.train.schedules import learning_rate_factor
+from mintage.train.schedules import eased_share, learning_rate_factor
 from mintage.train.settings import OptimizerSettings, ScheduleSettings, TrainSettings
 from mintage.train.step import WINDOW, take_step
 from mintage.train.team import Team
@@ -64,14 +65,15 @@ TARGET = ModelConfig(
     num_attention_heads=4, num_key_value_heads=4, head_dim=16, max_position_embeddings=CONTEXT,
     hidden_act="gelu_new", attention_bias=True, mlp_bias=True,
 )  # fmt: skip
-BASE_STEPS = 4500
+BASE_STEPS = 13500  # on 7.5 times the tokens of the fresh model: GPT-2 has seen far more than its cut will
 ADAMW_RATES = {"fresh": (2e-3, 4e-3, 8e-3, 16e-3), "cut": (3e-3, 1.5e-3, 6e-3, 12e-3)}
-MUON_RATES = {"fresh": ((1e-2, 0.02),), "cut": ((3e-3, 0.005), (5e-3, 0.01))}  # of the rest, of the matrices
+MUON_RATES = {  # of the rest, of the matrices
+    "fresh": ((1e-2, 0.02), (5e-3, 0.01), (2e-2, 0.04)),
+    "cut": ((3e-3, 0.005), (1.5e-3, 0.0025), (5e-3, 0.01)),
+}
 FRACTIONS = (2, 3.2, 5)  # N over these; the second and the calibration are a third
 SHORT = 12  # N over this, and the first of the optimizers, for the other ways to cut
-Start = tuple[Transformer, Callable[[int], None]]  # a model, and what is done before each of its steps
 FOLD = cut.fold
-EASED = 0.3  # of the steps, over which positions fade and RoPE comes
 
 
 def muon(rate: float, matrices: float) -> OptimizerSettings:
@@ -142,7 +144,6 @@ def train(
     seed: int,
     steps: int,
     optimizer: OptimizerSettings,
-    before_step: Callable[[int], None],
 ) -> dict[str, Any]:
     """One run over its whole schedule; its curve is [tokens, loss] of the held-out text, its loss that of the
     test."""
@@ -159,7 +160,7 @@ def train(
     untrained = held_out_loss(model, data["test"])
     started = time.process_time()
     for step, batch in enumerate(rows(data[part], seed, steps)):
-        before_step(step)
+        team.ease(eased_share(step, steps))
         factor = learning_rate_factor(step, steps, settings.schedule)
         take_step(team, optimizers, batch, settings, step, factor, window)
         if step + 1 in looks:
@@ -171,10 +172,6 @@ def train(
         "loss": held_out_loss(model, data["test"]), "loss_untrained": untrained, "curve": curve,
         "cpu_seconds": seconds,
     }  # fmt: skip
-
-
-def nothing(step: int) -> None:
-    """What most runs do before a step."""
 
 
 def fresh(config: ModelConfig) -> Transformer:
@@ -190,7 +187,7 @@ def base_model(folder: Path, data: dict[str, np.ndarray]) -> Path:
     if not directory.exists():
         print(f"base, {BASE_STEPS} steps", flush=True)
         model = fresh(BASE)
-        run = train(model, data, "base", 1, BASE_STEPS, muon(*MUON_RATES["fresh"][0]), nothing)
+        run = train(model, data, "base", 1, BASE_STEPS, muon(*MUON_RATES["fresh"][0]))
         huggingface.save(model, directory)
         (directory / "run.json").write_text(json.dumps(run))
     return directory
@@ -198,7 +195,7 @@ def base_model(folder: Path, data: dict[str, np.ndarray]) -> Path:
 
 def strongest(model: cut.Folded, streams: list[torch.Tensor], width: int) -> torch.Tensor:
     """The dimensions of the stream with the largest variance, in place of its principal directions."""
-    square = sum(cut.second_moment(cut.normalise(cut.without_positions(x), model.epsilon)) for x in streams)
+    square = sum(cut.second_moment(cut.normalise(x, model.epsilon)) for x in streams)
     assert isinstance(square, torch.Tensor)
     return torch.eye(len(square))[:, cut.largest(square.diagonal(), width)]
 
@@ -222,15 +219,9 @@ def head_side(tensors: Any, config: ModelConfig) -> cut.Folded:
     return dataclasses.replace(model, tokens_VD=head_VD * (model.tokens_VD.norm() / head_VD.norm()))
 
 
-def plain_rope(query: cut.Map, key: cut.Map, *_: Any) -> tuple[cut.Map, cut.Map]:
-    """Queries and keys as they are: positions dropped, RoPE turned on."""
-    return query, key
-
-
 ABLATIONS: dict[str, dict[str, Any]] = {
     "dimensions by variance, no rotation": {"directions": strongest},
     "no fits": {"fit": lambda features, target, prior, biased: prior},
-    "positions dropped, RoPE on all contents": {"with_rope": plain_rope},
     "layers by how far they turn the stream": {"layers": turning},
     "tied embedding taken from the head": {"fold": head_side},
 }
@@ -242,46 +233,6 @@ def cut_with(functions: dict[str, Any], base: Path, calibration: list[torch.Tens
         for name, function in functions.items():
             stack.enter_context(patch.object(cut, name, function))
         return continue_from(base, TARGET, calibration)
-
-
-def eased(base: Path, calibration: list[torch.Tensor], steps: int) -> Start:
-    """A cut model that keeps its learned positions and has no RoPE yet, and what is to be done before each
-    step: the positions fade and RoPE's angles grow, both linearly."""
-    kept: dict[str, torch.Tensor] = {}
-
-    def directions(model: cut.Folded, streams: list[torch.Tensor], width: int) -> torch.Tensor:
-        kept["basis"] = principal(model, streams, width)
-        kept["positions"] = model.positions_PD @ kept["basis"]
-        return kept["basis"]
-
-    def first_stream(table_VC: torch.Tensor, tokens_RT: torch.Tensor) -> torch.Tensor:
-        return table_VC[tokens_RT] + kept["positions"][: tokens_RT.shape[1]]
-
-    principal = cut.directions
-    replaced: dict[str, Any] = {
-        "directions": directions,
-        "first_stream": first_stream,
-        "with_rope": plain_rope,
-        "without_positions": lambda x: x,
-        "rotate": lambda x, cos, sin: x,
-    }
-    model = cut_with(replaced, base, calibration)
-    share = 0.0
-    model.embedding.register_forward_hook(
-        lambda module, inputs, output: output + (1 - share) * kept["positions"][: output.shape[1]]
-    )
-
-    def before_step(step: int) -> None:
-        nonlocal share
-        share = min(1.0, step / (EASED * steps))
-        model.cos_S1H, model.sin_S1H = (share * whole_S1H).cos(), (share * whole_S1H).sin() * sign_H
-
-    half = TARGET.head_dim // 2
-    angles_W = 1.0 / TARGET.rope_theta ** (torch.arange(0, TARGET.head_dim, 2) / TARGET.head_dim)
-    whole_S1H = (torch.arange(CONTEXT)[:, None] * angles_W).repeat(1, 2)[:, None]
-    sign_H = torch.cat((-torch.ones(half), torch.ones(half)))
-    before_step(0)
-    return model, before_step
 
 
 def comparison(
@@ -322,18 +273,24 @@ def main() -> None:
     calibration = [torch.from_numpy(last).view(CALIBRATION_ROWS, CONTEXT)]
     trials: dict[str, dict[str, Any]] = {}
 
-    def trial(name: str, start: Callable[[], Start], steps: int, by: OptimizerSettings) -> dict[str, Any]:
+    def trial(
+        name: str, start: Callable[[], Transformer], steps: int, by: OptimizerSettings
+    ) -> dict[str, Any]:
         name = f"{name}, {by.name} {by.learning_rate:g}"
         kept = options.scratch / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}-{steps}.json"
         if not kept.exists():
             print(f"{name}, {steps} steps", flush=True)
-            model, before_step = start()
-            kept.write_text(json.dumps(train(model, data, "continued", 1, steps, by, before_step)))
+            kept.write_text(json.dumps(train(start(), data, "continued", 1, steps, by)))
         trials[name] = json.loads(kept.read_text())
         return trials[name]
 
-    def replaced(functions: dict[str, Any]) -> Start:
-        return cut_with(functions, base, calibration), nothing
+    def replaced(functions: dict[str, Any]) -> Transformer:
+        return cut_with(functions, base, calibration)
+
+    def dropped() -> Transformer:
+        model = replaced({})
+        ease(model, 1.0)
+        return model
 
     whole, shortest = options.steps, options.steps // SHORT
     runs = {
@@ -347,8 +304,8 @@ def main() -> None:
     trial(f"cut, N/{SHORT}", lambda: replaced({}), shortest, short)
     for name, functions in ABLATIONS.items():
         trial(name, lambda functions=functions: replaced(functions), shortest, short)
-    trial("positions eased into RoPE", lambda: eased(base, calibration, shortest), shortest, short)
-    alone = [trial("fresh, N", lambda: (fresh(TARGET), nothing), whole, by) for by in optimizers_of("fresh")]
+    trial("positions dropped, RoPE at once", dropped, shortest, short)
+    alone = [trial("fresh, N", lambda: fresh(TARGET), whole, by) for by in optimizers_of("fresh")]
     record = {
         "command": f"python bench/initialize.py --scratch FOLDER --steps {options.steps}",
         "versions": {

@@ -37,12 +37,12 @@ def rotary_frequencies(config: ModelConfig) -> Tensor:
     return frequencies_F * (kept_F + (1 - kept_F) / scaling.factor)
 
 
-def rotary_tables(config: ModelConfig) -> Rotary:
-    """Cosines and sines, float32 (S, H) each, of every position's angles (RoFormer, eq. 15), laid out for
-    `rotate`: once for the first half of a head's dimensions, where the sine is negative, once for the
-    second."""
+def rotary_tables(config: ModelConfig, share: float = 1.0) -> Rotary:
+    """Cosines and sines, float32 (S, H) each, of this share of every position's angles (RoFormer, eq. 15),
+    laid out for `rotate`: once for the first half of a head's dimensions, where the sine is negative, once
+    for the second."""
     positions_S = torch.arange(config.max_position_embeddings, dtype=torch.float32)
-    angles_SF = positions_S[:, None] * rotary_frequencies(config)
+    angles_SF = positions_S[:, None] * rotary_frequencies(config) * share
     cos_SF, sin_SF = angles_SF.cos(), angles_SF.sin()
     return torch.cat((cos_SF, cos_SF), dim=-1), torch.cat((-sin_SF, sin_SF), dim=-1)
 

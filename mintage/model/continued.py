@@ -13,6 +13,7 @@ from mintage.errors import MintageError
 from mintage.model import huggingface
 from mintage.model.config import ModelConfig
 from mintage.model.cut import cut
+from mintage.model.easing import Easing, ease
 from mintage.model.transformer import Transformer
 
 # Tables with a row for each token, and with a row for each position.
@@ -27,7 +28,8 @@ GELU = ("gelu", "gelu_new")  # by the error function and by tanh: nowhere 0.001 
 
 def continue_from(directory: Path, config: ModelConfig, calibration: Iterable[Tensor]) -> Transformer:
     """The model of a directory, made to fit `config`: as it is where only the vocabulary or the context
-    differ, and a GPT-2 cut to a smaller Arcee.
+    differ, and a GPT-2 cut to a smaller Arcee, which has the base's positions until training has eased them
+    into RoPE.
 
     Entries that the vocabulary has beyond the base's begin as the mean of its embeddings; entries beyond the
     recipe's (padding) are dropped, and so are learned positions beyond its context.
@@ -36,15 +38,20 @@ def continue_from(directory: Path, config: ModelConfig, calibration: Iterable[Te
         calibration: batches of token ids (B, T), taken only where something is to be cut.
 
     Raises:
-        MintageError: the base has another shape, and this cannot be cut out of it.
+        MintageError: the base has another shape that this cannot be cut out of, or is being eased itself.
     """
     base = huggingface.load(directory)
+    if base.easing is not None:
+        raise MintageError(
+            f"{directory}: its learned positions are still being eased into RoPE "
+            f"({base.easing.share:.0%} of the way); take a later checkpoint"
+        )
     differing = differences(base.config, config)
-    tensors = base.state_dict()
+    tensors, positions_PC = base.state_dict(), None
     if differing and (base.config.layout, config.layout) == ("gpt2", "arcee"):
         refuse_larger(directory, base.config, config)
         with torch.no_grad():
-            tensors = cut(tensors, base.config, config, joined(calibration, base.config))
+            tensors, positions_PC = cut(tensors, base.config, config, joined(calibration, base.config))
     elif differing:
         named = ", ".join(
             f"{name} is {getattr(base.config, name)} in the base and {getattr(config, name)} in the recipe"
@@ -57,6 +64,9 @@ def continue_from(directory: Path, config: ModelConfig, calibration: Iterable[Te
         tensors[POSITIONS] = tensors[POSITIONS][: config.max_position_embeddings]
     model = Transformer(config)
     model.load_state_dict(tensors)
+    if positions_PC is not None:
+        model.easing = Easing(with_rows(positions_PC, config.max_position_embeddings))
+        ease(model, 0.0)
     return model
 
 
@@ -107,6 +117,6 @@ def differences(base: ModelConfig, config: ModelConfig) -> list[str]:
 
 
 def with_rows(table_VD: Tensor, rows: int) -> Tensor:
-    """A table of `rows` token vectors: the first ones of this table, and its mean for each that is new."""
+    """A table of so many rows: the first ones of this table, and its mean for each that is new."""
     new = table_VD.mean(0).expand(max(0, rows - len(table_VD)), -1)
     return torch.cat((table_VD[:rows], new))

@@ -1,4 +1,5 @@
-"""A smaller model cut out of a GPT-2, in the Arcee layout: RMSNorm, RoPE, a plain feed-forward.
+"""A smaller model cut out of a GPT-2, in the Arcee layout: RMSNorm, a plain feed-forward, and RoPE, which
+takes the place of learned positions during the first steps of training (see easing.py).
 
 What some text shows decides what stays: the layers without which the loss rises most, the heads and neurons
 that write most into the residual stream, and the directions in which it varies most (SliceGPT,
@@ -17,21 +18,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from mintage.model.attention import rotary_tables, rotate
 from mintage.model.config import ModelConfig
-from mintage.model.distances import contents_first, distance_biases
 from mintage.model.feed_forward import ACTIVATIONS
 from mintage.model.fold import Folded, Map, Trace, activate, attention, embed, fold, normalise, trace
 
 RIDGE = 1e-4  # of a fit, in shares of the mean square of its features
 JUDGED = 4096  # tokens on which the loss without each layer is taken
-TURNED = 3.0  # radians over a row: what a pair of RoPE's dimensions may turn and still compare contents
 
 
 def cut(
     tensors: Mapping[str, Tensor], base: ModelConfig, config: ModelConfig, tokens_RT: Tensor
-) -> dict[str, Tensor]:
-    """The tensors of a cut model, by transformers' names, for the base's vocabulary.
+) -> tuple[dict[str, Tensor], Tensor]:
+    """The tensors of a cut model, by transformers' names, for the base's vocabulary, and its learned
+    positions (P, C).
 
     Args:
         tensors: the GPT-2's, by transformers' names.
@@ -43,8 +42,8 @@ def cut(
     kept = layers(model, tokens_RT, config.num_hidden_layers)
     streams = residual_streams(model, tokens_RT, kept)
     basis_DC = directions(model, streams, config.hidden_size)
-    table_VC = model.tokens_VD @ basis_DC
-    x_RTC = first_stream(table_VC, tokens_RT)
+    table_VC, positions_PC = model.tokens_VD @ basis_DC, model.positions_PD @ basis_DC
+    x_RTC = table_VC[tokens_RT] + positions_PC[: tokens_RT.shape[1]]
     cut_tensors = {"model.embed_tokens.weight": table_VC}
     for number, layer in enumerate(kept):
         whole = trace(model, model.blocks[layer], streams[number])
@@ -55,7 +54,7 @@ def cut(
         cut_tensors[f"model.layers.{number}.input_layernorm.weight"] = ones
         cut_tensors[f"model.layers.{number}.post_attention_layernorm.weight"] = ones.clone()
     n_RTC = normalise(x_RTC, config.rms_norm_eps)
-    n_RTD = normalise(without_positions(streams[-1]), model.epsilon)
+    n_RTD = normalise(streams[-1], model.epsilon)
     if config.tie_word_embeddings:
         cut_tensors["model.norm.weight"] = gains(table_VC, model.head.weight, n_RTC, n_RTD)
         cut_tensors["lm_head.weight"] = table_VC
@@ -63,7 +62,7 @@ def cut(
         cut_tensors["model.norm.weight"] = torch.ones(config.hidden_size)
         back_CD = fit(n_RTC, n_RTD, Map(basis_DC.T, torch.zeros(base.hidden_size)), biased=False)
         cut_tensors["lm_head.weight"] = (back_CD.weight @ model.head.weight).T
-    return {name: tensor.contiguous() for name, tensor in cut_tensors.items()}
+    return {name: tensor.contiguous() for name, tensor in cut_tensors.items()}, positions_PC
 
 
 def layers(model: Folded, tokens_RT: Tensor, count: int) -> list[int]:
@@ -93,7 +92,7 @@ def residual_streams(model: Folded, tokens_RT: Tensor, kept: list[int]) -> list[
 
 def directions(model: Folded, streams: list[Tensor], width: int) -> Tensor:
     """An orthonormal basis (D, C) of the directions in which the normalised streams vary most."""
-    square = sum(second_moment(normalise(without_positions(x), model.epsilon)) for x in streams)
+    square = sum(second_moment(normalise(x, model.epsilon)) for x in streams)
     assert isinstance(square, Tensor)
     return torch.linalg.eigh(square).eigenvectors[:, -width:].flip(1).float()
 
@@ -102,16 +101,6 @@ def second_moment(x: Tensor) -> Tensor:
     """The sum of the outer products of vectors with themselves."""
     flat = x.flatten(0, -2).double()
     return flat.T @ flat
-
-
-def first_stream(table_VC: Tensor, tokens_RT: Tensor) -> Tensor:
-    """The cut model's stream before its first layer: the tokens without their positions."""
-    return table_VC[tokens_RT]
-
-
-def without_positions(x: Tensor) -> Tensor:
-    """(R, T, ...) without what depends on the place in the row alone."""
-    return x - x.mean(0) + x.mean((0, 1))
 
 
 def largest(scores: Tensor, count: int) -> Tensor:
@@ -147,7 +136,7 @@ def cut_attention(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The tensors of a layer's first half, and the cut stream after it."""
     block, biased = model.blocks[layer], config.attention_bias
-    read_RTNH = without_positions(whole.read).unflatten(-1, (-1, model.head_dim))
+    read_RTNH = whole.read.unflatten(-1, (-1, model.head_dim))
     writes = torch.stack(
         [
             (read_RTNH[:, :, head] @ weight_HD).square().sum()
@@ -159,47 +148,17 @@ def cut_attention(
     n_RTC = normalise(x_RTC, config.rms_norm_eps)
 
     def fitted(source: Map, target_RTNH: Tensor) -> Map:
-        target = without_positions(target_RTNH[:, :, heads]).flatten(2)
-        return fit(n_RTC, target, reader(source, places, basis_DC), biased)
+        return fit(n_RTC, target_RTNH[:, :, heads].flatten(2), reader(source, places, basis_DC), biased)
 
-    query, key = fitted(block.query, whole.query), fitted(block.key, whole.key)
-    query, key = with_rope(query, key, n_RTC, whole.query[:, :, heads], whole.key[:, :, heads], config)
+    query = fitted(block.query, whole.query)
+    key = fitted(block.key, whole.key)
     value = fitted(block.value, whole.value)
     q, k, v = (m(n_RTC).unflatten(-1, (-1, model.head_dim)) for m in (query, key, value))
-    cos_T1H, sin_T1H = (table[: x_RTC.shape[1], None] for table in rotary_tables(config))
-    attended = attention(rotate(q, cos_T1H, sin_T1H), rotate(k, cos_T1H, sin_T1H), v)
-    target = without_positions(whole.middle) @ basis_DC - x_RTC
+    attended = attention(q, k, v)
+    target = whole.middle @ basis_DC - x_RTC
     output = fit(attended, target, writer(block.output, places, basis_DC), biased)
     maps = {"q_proj": query, "k_proj": key, "v_proj": value, "o_proj": output}
     return linear(maps, "self_attn", biased), x_RTC + output(attended)
-
-
-def with_rope(
-    query: Map, key: Map, n_RTC: Tensor, query_RTNH: Tensor, key_RTNH: Tensor, config: ModelConfig
-) -> tuple[Map, Map]:
-    """Queries and keys for RoPE: contents in the pairs that turn little over a row, distances in the others.
-
-    Args:
-        query_RTNH, key_RTNH: those of the whole model, with what positions bring.
-    """
-    size, length = config.head_dim, n_RTC.shape[1]
-    angles_W = 1.0 / config.rope_theta ** (torch.arange(0, size, 2) / size)
-    fast = (angles_W * length > TURNED).repeat(2)
-    parts: list[list[Tensor]] = []
-    for head, (q, k) in enumerate(zip(query(n_RTC).split(size, -1), key(n_RTC).split(size, -1))):
-        place = slice(head * size, (head + 1) * size)
-        query_HH, key_HH = contents_first(q, k - k.mean((0, 1)))
-        query_HH, key_HH = query_HH * ~fast, key_HH * ~fast
-        query_bias_H, key_bias_H = query.bias[place] @ query_HH, key.bias[place] @ key_HH
-        if config.attention_bias and fast.any():
-            angles = angles_W[fast[: size // 2]]
-            waves = distance_biases(query_RTNH[:, :, head], key_RTNH[:, :, head], angles)
-            query_bias_H[fast], key_bias_H[fast] = waves
-        parts.append(
-            [query.weight[:, place] @ query_HH, query_bias_H, key.weight[:, place] @ key_HH, key_bias_H]
-        )
-    query_weights, query_biases, key_weights, key_biases = (torch.cat(each, -1) for each in zip(*parts))
-    return Map(query_weights, query_biases), Map(key_weights, key_biases)
 
 
 def cut_feed_forward(
@@ -221,10 +180,9 @@ def cut_feed_forward(
     writes_F = activate(model, whole.inner).square().mean((0, 1)) * block.down.weight.square().sum(1)
     neurons = largest(writes_F, config.intermediate_size)
     n_RTC = normalise(x_RTC, config.rms_norm_eps)
-    target = without_positions(whole.inner[..., neurons])
-    up = fit(n_RTC, target, reader(block.up, neurons, basis_DC), biased)
+    up = fit(n_RTC, whole.inner[..., neurons], reader(block.up, neurons, basis_DC), biased)
     active = ACTIVATIONS[config.hidden_act](up(n_RTC))
-    target = without_positions(after_RTD) @ basis_DC - x_RTC
+    target = after_RTD @ basis_DC - x_RTC
     down = fit(active, target, writer(block.down, neurons, basis_DC), biased)
     return linear({"up_proj": up, "down_proj": down}, "mlp", biased), x_RTC + down(active)
 

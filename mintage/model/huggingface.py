@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mintage.errors import MintageError
+from mintage.model import easing
 from mintage.model.config import ModelConfig
 from mintage.model.transformer import Transformer
 
@@ -69,6 +70,7 @@ def save(
     if model.config.tie_word_embeddings:
         del tensors[TIED]
     _write_weights(directory, tensors, shard_bytes)
+    easing.save(model, directory)
 
 
 def load(directory: str | Path) -> Transformer:
@@ -83,6 +85,7 @@ def load(directory: str | Path) -> Transformer:
         model = Transformer(config)
     model.materialize("cpu")
     load_weights(directory, model)
+    easing.load(Path(directory), model)
     return model.eval()
 
 
@@ -172,7 +175,7 @@ def compare_with_transformers(directory: str | Path, seed: int = 0) -> float:
         from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise MintageError("transformers is not installed; pip install 'mintage[interop]'") from error
-    ours = load(directory).eval()
+    ours = load(directory)
     shows_progress = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     theirs = AutoModelForCausalLM.from_pretrained(

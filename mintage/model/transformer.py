@@ -16,6 +16,7 @@ from mintage.errors import MintageError
 from mintage.model.attention import Attention, Rotary, rotary_tables
 from mintage.model.cache import KeyValueCache
 from mintage.model.config import ModelConfig
+from mintage.model.easing import Easing
 from mintage.model.feed_forward import GatedFeedForward, PlainFeedForward
 from mintage.model.gpt2 import GPT2Decoder
 from mintage.model.isolation import Isolation, isolation_mask, positions_of
@@ -70,6 +71,7 @@ class Transformer(nn.Module):
 
     Attributes:
         isolation: how documents of one row are kept apart; set from outside to what is fastest on a device.
+        easing: of a model cut out of a GPT-2, what it still has of learned positions.
     """
 
     isolation: Isolation = "mask"
@@ -79,6 +81,7 @@ class Transformer(nn.Module):
         if config.vocab_size < 1:
             raise ValueError("vocab_size is not known yet; see ModelConfig.with_vocabulary")
         self.config = config
+        self.easing: Easing | None = None
         if config.layout == "gpt2":
             self.transformer = GPT2Decoder(config)
         else:
@@ -164,6 +167,8 @@ class Transformer(nn.Module):
         x_BTD, rotary = self.embedding(tokens_BT), None
         if self.config.layout != "gpt2":
             rotary = self.cos_S1H[chosen], self.sin_S1H[chosen]
+            if self.easing is not None:
+                x_BTD = self.easing(x_BTD, chosen)
         elif positions_BT is None:
             x_BTD = x_BTD + self.transformer.wpe.weight[chosen]
         else:

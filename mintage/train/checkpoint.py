@@ -13,6 +13,7 @@ writes its rows into a file of its own in resume/, and any number of them reads 
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import json
 import os
@@ -96,6 +97,7 @@ def snapshot(
         with torch.device("meta"):
             shell = Transformer(model.config)
         shell.load_state_dict(weights, assign=True)
+        shell.easing = copy.deepcopy(model.easing).to("cpu") if model.easing else None
     size = sum(each.numel() * each.element_size() for each in [*model.parameters(), *tensors.values()])
     on_host = {name: to_host(tensor, processes.host_mesh) for name, tensor in tensors.items()}
     return Snapshot(step, shell, on_host, state, tokenizer_directory, size)

@@ -26,7 +26,7 @@ from mintage.train.monitor import Monitor, Silent
 from mintage.train.optimizers import build_optimizers, state_tensors
 from mintage.train.parallel import current, give_rows_back, parallelize
 from mintage.train.room import Room
-from mintage.train.schedules import learning_rate_factor
+from mintage.train.schedules import eased_share, learning_rate_factor
 from mintage.train.settings import TrainSettings
 from mintage.train.signals import Interrupted, stop_signals
 from mintage.train.step import WINDOW, Objective, log_row, take_step
@@ -123,6 +123,7 @@ def train(
         torch.set_rng_state(tensors["random_state"])
         step, tokens, seconds = state["step"], state["tokens"], state["seconds"]
         messages.append(f"{path}: going on after step {step:,} of {steps:,}")
+    team.ease(eased_share(step, steps))
     meter = Meter(model, processes.world)
     facts = meter.facts() | {
         "plan_hash": loader.plan.hash,
@@ -171,6 +172,7 @@ def train(
                 meter.add(batch.inputs_BT, learned)
                 tokens += learned
                 step += 1
+                team.ease(eased_share(step, steps))
                 monitor.step_done(step)
                 signal, short = processes.highest(stop.signal, room.is_short())
                 log = _due(step, settings.log_every, steps)

@@ -6,6 +6,13 @@ import math
 
 from mintage.train.settings import ScheduleSettings
 
+EASING = 0.3  # of the steps, over which learned positions of a cut model become RoPE
+
+
+def eased_share(step: int, steps: int) -> float:
+    """How far learned positions have become RoPE before step `step`: from 0 to 1, in a straight line."""
+    return min(1.0, step / (EASING * steps))
+
 
 def learning_rate_factor(step: int, steps: int, settings: ScheduleSettings) -> float:
     """The fraction of the peak learning rate with which step `step` (0 to steps - 1) is taken.

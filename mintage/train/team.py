@@ -21,6 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from mintage.model.easing import ease
 from mintage.model.transformer import Transformer
 from mintage.train.blocks import compile_blocks, recompute_blocks
 
@@ -53,6 +54,11 @@ class Team:
         """Compile every block, for the shapes that come."""
         for replica in self.replicas:
             compile_blocks(replica)
+
+    def ease(self, share: float) -> None:
+        """Bring every replica's positions this share of their way into RoPE."""
+        for replica in self.replicas:
+            ease(replica, share)
 
     def learn(self, both_ways: Pass, batch: Any) -> tuple[Tensor, int]:
         """Take a batch through the forward and backward pass, each thread its rows; gradients are added to

@@ -12,6 +12,7 @@ from mintage.model import cut, huggingface
 from mintage.model.config import ModelConfig
 from mintage.model.continued import continue_from
 from mintage.model.cut import fit, layers
+from mintage.model.easing import ease
 from mintage.model.fold import Map, fold
 from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
@@ -93,7 +94,6 @@ def test_cut_model_keeps_most_of_what_its_base_has_learned(trained, tied, biased
 @pytest.mark.parametrize(
     ("function", "without"),
     [
-        ("with_rope", lambda query, key, *_: (query, key)),
         ("directions", lambda model, streams, width: torch.eye(48)[:, :width]),
         ("fit", lambda features, target, prior, biased: prior),
     ],
@@ -107,9 +107,28 @@ def test_each_part_of_a_cut_keeps_some_of_what_was_learned(trained, monkeypatch,
     assert after < worse - 0.1
 
 
-def test_cut_model_opens_in_transformers(trained, tmp_path):
+def test_cut_that_leaves_nothing_out_computes_what_its_base_computes(trained, tmp_path):
+    base = huggingface.load(trained)
+    base.state_dict()["transformer.ln_f.bias"].zero_()  # an Arcee's head has none
+    huggingface.save(base, tmp_path)
+    whole = ("hidden_size", "intermediate_size", "num_hidden_layers")
+    heads = {"num_attention_heads": BASE.num_attention_heads, "num_key_value_heads": BASE.num_key_value_heads}
+    config = dataclasses.replace(CUT, **heads, **{name: getattr(BASE, name) for name in whole})
+    untied = dataclasses.replace(config, tie_word_embeddings=False, rms_norm_eps=BASE.layer_norm_epsilon)
+    model = continue_from(tmp_path, untied, [text(64, 1000)[:, :-1]])
+    tokens = text(16, 9999)[:, :-1]
+    with torch.no_grad():
+        logits, expected = model.logits(model(tokens)), base.logits(base(tokens))
+    assert torch.allclose(logits, expected, atol=1e-3)
+
+
+def test_cut_model_opens_in_transformers_when_its_positions_are_gone(trained, tmp_path):
     pytest.importorskip("transformers")
     model = continue_from(trained, CUT, [text(64, 1000)[:, :-1]])
+    huggingface.save(model, tmp_path)
+    with pytest.raises(MintageError, match=r"0% of the way\); take a later checkpoint"):
+        continue_from(tmp_path, CUT, [])
+    ease(model, 1.0)
     huggingface.save(model, tmp_path)
     assert huggingface.compare_with_transformers(tmp_path) < 1e-4
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mintage.train.schedules import learning_rate_factor
+from mintage.train.schedules import EASING, eased_share, learning_rate_factor
 from mintage.train.settings import ScheduleSettings
 
 
@@ -21,6 +21,13 @@ def test_wsd_warms_up_stays_and_falls_in_a_line_to_its_floor():
     falls = [a - b for a, b in itertools.pairwise(factors[69:])]
     assert all(math.isclose(fall, 0.9 / 31) for fall in falls)
     assert math.isclose(factors[-1] - 0.9 / 31, 0.1)
+
+
+@given(st.integers(1, 10_000))
+def test_positions_begin_whole_and_are_gone_at_the_end_of_any_run(steps):
+    shares = [eased_share(step, steps) for step in range(steps + 1)]
+    assert shares[0] == 0.0 and shares[-1] == 1.0 and shares == sorted(shares)
+    assert math.isclose(sum(share < 1 for share in shares), EASING * steps, abs_tol=1.0)
 
 
 def test_cosine_is_half_way_down_half_way_through():
