@@ -32,6 +32,8 @@ from mintage.workspace import Card, Workspace
 
 DEVELOPMENT_MEGABYTES = 0.02  # of text for each source, measured at every evaluation during training
 SAMPLES, SAMPLE_TOKENS = 3, 32  # that the model writes at every evaluation during training
+# Settings of a run that leave its weights alone: they may change under way, and make nothing anew.
+WATCHING = ("trackers", "log_every", "evaluate_every", "checkpoint_every", "keep_last", "keep_every")
 
 
 def pretrain(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card: Card) -> Card:
@@ -74,9 +76,9 @@ def tune(recipe: Recipe, workspace: Workspace, tokenizer_card: Card, shards_card
 
 
 def stage_settings(recipe: Recipe, stage: Stage) -> dict[str, Any]:
-    """What decides a gradient stage besides its parents; who watches it does not."""
+    """What decides a gradient stage besides its parents; how it is watched and kept does not."""
     settings = plain(stage)
-    del settings["train"]["trackers"]
+    settings["train"] = {name: value for name, value in settings["train"].items() if name not in WATCHING}
     return {"as_of": text_time(recipe.cutoff), "examples": list(recipe.evaluate.examples), **settings}
 
 

@@ -55,6 +55,23 @@ def test_second_run_makes_nothing_and_a_change_remakes_only_what_follows(
     assert changed == {"models/tiny", "reports/tiny"}
 
 
+def test_how_a_run_is_watched_and_kept_may_change_under_way(built: tuple[Path, Workspace]) -> None:
+    path, workspace = built
+    model = workspace.find("models/tiny")
+    run = workspace.path("runs", model.figures["run"])
+    shutil.rmtree(run / "checkpoint-12")
+    shutil.rmtree(workspace.path("models", "tiny"))
+    names = ("log_every=5", "evaluate_every=4", "checkpoint_every=3", "keep_last=3", "keep_every=2")
+    loaded = recipes.load(path, [f"pretrain.train.{name}" for name in names])
+    again = stages.run(loaded, workspace, until="pretrain")
+    assert (again.content_hash, again.figures["run"]) == (model.content_hash, run.name)
+    assert sorted(folder.name for folder in run.glob("checkpoint-*")) == [
+        "checkpoint-12",
+        "checkpoint-6",
+        "checkpoint-9",
+    ]
+
+
 def test_a_run_shows_what_the_model_writes_and_a_tracker_changes_no_artifact(
     built: tuple[Path, Workspace],
 ) -> None:
