@@ -47,6 +47,10 @@ SAMPLE_PIECE = 1 << 13  # characters
 # hold 1.7 MB of distinct words; noise (encoded pictures, keys) holds nothing else.
 WORD = re.compile(r"[^\s\d]+")
 DISTINCT_WORD_BYTES = 5_000_000
+NO_TEXT = (
+    "tokenizer: there is no text to train on; name a source that holds text which is public by the recipe's "
+    "`as_of` and which its `use` allows"
+)
 
 TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "tokenizer_config.json"
@@ -322,7 +326,7 @@ def few_words(pieces: Iterable[str], limit: int) -> Iterator[str]:
 def _train_bpe(settings: TokenizerSettings, texts: Iterable[str]) -> tokenizers.Tokenizer:
     pieces = list(few_words(sample(texts, settings.sample_bytes), DISTINCT_WORD_BYTES))
     if not any(pieces):
-        raise MintageError("tokenizer: the training texts are empty; name a source that holds text")
+        raise MintageError(NO_TEXT)
     tokenizer = tokenizers.Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -347,7 +351,7 @@ def _train_characters(settings: TokenizerSettings, texts: Iterable[str]) -> toke
     for text in texts:
         counts.update(text)
     if not counts:
-        raise MintageError("tokenizer: the training texts are empty; name a source that holds text")
+        raise MintageError(NO_TEXT)
     entries = [*CONTROL_TOKENS, *(f"<0x{byte:02X}>" for byte in range(256))]
     by_frequency = sorted(counts, key=lambda character: (-counts[character], character))
     entries += by_frequency[: settings.vocab_size - len(entries)]

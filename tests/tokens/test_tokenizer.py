@@ -204,7 +204,7 @@ def test_chats_train_on_their_contents_and_not_on_their_json() -> None:
 
 
 def test_bad_input_is_one_clear_error(tmp_path) -> None:
-    with pytest.raises(MintageError, match="empty"):
+    with pytest.raises(MintageError, match="there is no text to train on"):
         train(TokenizerSettings(), ["", ""])
     with pytest.raises(MintageError, match="no such file"):
         Tokenizer.load(tmp_path)
