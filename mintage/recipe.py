@@ -8,6 +8,7 @@ import difflib
 import itertools
 import os
 import re
+import shlex
 import types
 import typing
 from collections.abc import Iterator
@@ -265,8 +266,9 @@ def sources(what: str, pairs: typing.Sequence[str]) -> tuple[tuple[AnySource, ..
     if what not in kinds and not _files(what):
         raise MintageError(f"{what}: neither a kind of source ({', '.join(kinds)}) nor a recipe")
     if what not in kinds:
-        overrides = " ".join(f"--set {pair}" for pair in pairs)
-        return load(what, pairs).corpus.settings().sources, f"mintage corpus build {what} {overrides}".strip()
+        overrides = [word for pair in pairs for word in ("--set", pair)]
+        following = shlex.join(["mintage", "corpus", "build", what, *overrides])
+        return load(what, pairs).corpus.settings().sources, following
     record: dict[str, Any] = {what: {}}
     for pair in pairs:
         set_value(record, f"{what}.{pair}")
@@ -362,7 +364,9 @@ def explain(problem: dict[str, Any], place: str, settings: type) -> str:
         return f"{where}: unknown key, {mend}"
     if problem["type"] in ("missing", "missing_argument"):
         return f"{where}: missing; a value is required"
-    message = problem["msg"].removeprefix("Value error, ")
+    message = (
+        problem["msg"].removeprefix("Value error, ").removeprefix(f"{location[-1]}: " if location else "")
+    )
     if problem["type"] == "value_error" and isinstance(problem["input"], dict):
         return f"{where}: {message}"  # settings that do not go together; the message names them
     return f"{where}: {message} (got {problem['input']!r})"[:400]

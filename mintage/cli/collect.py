@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -33,7 +34,7 @@ def collect(
 
     sources, following = recipes.sources(what, settings)
     collecting.run(sources, Workspace(workspace), replay)
-    print(f"next: {following} -w {workspace}")
+    print(f"next: {following} -w {shlex.quote(str(workspace))}")
 
 
 def register(app: typer.Typer) -> None:

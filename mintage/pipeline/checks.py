@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mintage.errors import MintageError
@@ -17,6 +20,8 @@ from mintage.train.parallel import Processes
 from mintage.train.settings import TrainSettings
 from mintage.workspace import Workspace, write_atomic
 
+WITHIN = re.compile(r"^(?:plan|train):|(?<![\w./-])(?:plan|train)\.[a-z_]+")  # a stage's settings
+
 
 def check_recipe(recipe: Recipe, workspace: Workspace, until: str, processes: Processes) -> None:
     """What a recipe's gradient stages ask can be had of this machine and of these processes. Looked at before
@@ -27,14 +32,27 @@ def check_recipe(recipe: Recipe, workspace: Workspace, until: str, processes: Pr
     """
     stages = {}
     if until in ("pretrain", "tune", "evaluate"):
-        stages[recipe.name if recipe.tune is None else f"{recipe.name}-base"] = recipe.pretrain
+        model = recipe.name if recipe.tune is None else f"{recipe.name}-base"
+        stages["pretrain"] = model, recipe.pretrain
     if recipe.tune is not None and until in ("tune", "evaluate"):
-        stages[recipe.name] = recipe.tune
-    for name, stage in stages.items():
-        check_processes(stage.train, stage.plan.phases, processes.world)
-        made = workspace.card("models", name) is not None  # elsewhere, by a machine that could
-        if stage.train.float8 and not made:
-            check_float8(processes.device)
+        stages["tune"] = recipe.name, recipe.tune
+    for name, (model, stage) in stages.items():
+        made = workspace.card("models", model) is not None  # elsewhere, by a machine that could
+        with place_of(name):
+            check_processes(stage.train, stage.plan.phases, processes.world)
+            if stage.train.float8 and not made:
+                check_float8(processes.device)
+
+
+@contextlib.contextmanager
+def place_of(stage: str) -> Iterator[None]:
+    """Errors that name places within a stage, such as `plan.phases.0.batch`, name the stage too, as one
+    types it."""
+    try:
+        yield
+    except MintageError as error:
+        error.args = (WITHIN.sub(rf"{stage}.\g<0>", str(error)),)
+        raise
 
 
 def check_shards(directory: Path, tokenizer: Tokenizer) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 
-from mintage.workspace import Card
+from mintage.workspace import Card, Workspace
 
 console = Console(highlight=False, emoji=False)
 
 
-def done(card: Card, following: str) -> Card:
+def command(workspace: Workspace, *words: str) -> str:
+    """A command on a workspace as a shell takes it, blanks and all."""
+    return shlex.join(["mintage", *words, "-w", str(workspace.root)])
+
+
+def done(card: Card, workspace: Workspace, *words: str) -> Card:
     """Say what the user might type next."""
-    console.print(f"next: {following}", soft_wrap=True)
+    console.print(f"next: {command(workspace, *words)}", soft_wrap=True, markup=False)
     return card
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
-from mintage.pipeline.checks import check_processes
+from mintage.pipeline.checks import check_processes, place_of
 from mintage.pipeline.vocabulary import directory_of
 from mintage.recipe import Recipe
 from mintage.tokens.adopt import adopt
@@ -43,6 +43,11 @@ from mintage.workspace import Workspace
 
 GIGA = 1e9
 CHARACTERS = 384  # of a vocabulary of characters: 262 control tokens and bytes, and those of English text
+# What takes longer than computing, in words.
+SLOWER = {
+    "exchange": "the exchange between devices takes longer",
+    "kernel starts": "starting the kernels takes longer",
+}
 WATTS_PER_CORE = 12.0  # of a server's processor and its share of the machine
 
 
@@ -90,7 +95,8 @@ def forecast(
         )
         mends[name] = mend(config, stage.train, stage.plan.phases, machine)
         try:
-            check_processes(stage.train, stage.plan.phases, machine.count)
+            with place_of(name):
+                check_processes(stage.train, stage.plan.phases, machine.count)
         except MintageError as error:
             refusals[name] = str(error)
     return Forecast(recipe.name, machine, vocabulary, estimates, mends, refusals, dollars_per_hour)
@@ -194,7 +200,7 @@ def answer(forecast: Forecast) -> list[str]:
     rent = f"{dollars(sum(rents))} to rent; " if rents else ""
     own = f"{dollars(buy)} to buy and " if buy else ""
     third = f"{costs} {rent}{own}{power}"
-    refused = [f"would not begin as it is: {name}.{why}" for name, why in forecast.refusals.items()]
+    refused = [f"would not begin as it is: {why}" for why in forecast.refusals.values()]
     return [f"{forecast.recipe} on {machine.name}: {first}", second, third, *refused]
 
 
@@ -235,7 +241,8 @@ def tables(forecast: Forecast) -> Iterable[tuple[str, list[tuple[str, ...]]]]:
             row("steps", (f"{e.steps:,}" for e in stages)),
             row("sequences x context a step (fullest)", (f"{e.batch:,} x {e.context:,}" for e in stages)),
             row("floating-point operations", (f"{e.flops:.2e}" for e in stages)),
-            row("share of peak", (f"{e.share:.0%}" for e in stages)),
+            row("share of peak", ("under 1%" if e.reached < 0.01 else f"{e.reached:.0%}" for e in stages)),
+            row("limited by", (e.limit for e in stages)),
             row("tokens/s", (f"{e.tokens_per_second:,.0f}" for e in stages)),
             *([exchange] if forecast.machine.count > 1 else []),
             row("time", (duration(e.seconds) for e in stages)),
@@ -289,7 +296,9 @@ def assumptions(forecast: Forecast) -> list[str]:
     device = forecast.machine.device
     stages = forecast.stages
     lines = [f"vocabulary: {forecast.vocabulary}"]
-    lines += [f"{name}: {e.share:.1%} of peak; {e.share_source}" for name, e in stages.items()]
+    for name, e in stages.items():
+        slower = f" while computing, {e.reached:.1%} in all as {SLOWER[e.limit]}" if e.limit in SLOWER else ""
+        lines.append(f"{name}: {e.share:.1%} of peak{slower}; {e.share_source}")
     if device.is_cpu:
         lines.append(
             f"this machine: {device.float32 / GIGA:,.0f} GFLOP/s in a float32 product and "

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from mintage.errors import MintageError
+from mintage.pipeline.console import command
 from mintage.workspace import Card, Workspace
 
 NAME = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w.-]+(?:/[\w.-]+)*))?")  # owner/name@revision
@@ -38,7 +39,7 @@ def resolve(name_or_folder: str, workspace: Workspace) -> Path:
         there = f" (there is {', '.join(others)})" if others else ""
         raise MintageError(
             f"{name_or_folder}: no such folder, and not downloaded{there}; "
-            f"get it with: mintage download {name_or_folder} -w {workspace.root}"
+            f"get it with: {command(workspace, 'download', name_or_folder)}"
         )
     known = [f"{card.kind}/{card.name}" for card in cards if card.kind in ("models", "tokenizers")]
     there = ", ".join([*known, *map(full_name, downloads)]) or "nothing yet"

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from mintage import recipe as recipes
 from mintage.pipeline import stages
+from mintage.pipeline.console import done
 from mintage.serve import run as server
 from mintage.workspace import Workspace
 
@@ -28,6 +29,6 @@ def run(workspace: Workspace, port: int | None) -> None:
     console.print(f"[bold]{(time.monotonic() - start) / 60:.1f} minutes[/bold] from text to model")
     console.print(f"report: {workspace.path('reports', report.name) / 'report.html'}", soft_wrap=True)
     if port is None:
-        console.print(f"next: mintage serve {report.name} -w {workspace.root}")
+        done(report, workspace, "serve", report.name)
     else:
         server.serve(workspace.path("models", report.name), port=port, announce=console.print)

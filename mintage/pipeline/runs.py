@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,33 @@ from rich.markup import escape
 from rich.table import Table
 
 from mintage.errors import MintageError
+from mintage.pipeline.console import command
 from mintage.train import plots, record
 from mintage.train.record import Run
 from mintage.workspace import Workspace
 
 # Facts of run.json that differ between any two runs and say nothing of what was tried.
 INCIDENTAL = ("begun_at", "process", "peak_flops_per_second", "peak_source")
+
+
+# The columns of figures, the most important first: a narrow terminal shows the first ones only.
+FIGURES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "state": lambda row: row["state"],
+    "step": lambda row: f"{row['step']:,}" + (f"/{row['steps']:,}" if row["steps"] else ""),
+    "loss": lambda row: text(row["loss"], ".3f"),
+    "bits/\nbyte": lambda row: text(row["bits_per_byte"], ".3f"),
+    "tokens": lambda row: short(row["tokens"]),
+    "time": lambda row: clock(row["seconds"]),
+    "tokens/s": lambda row: text(row["tokens_per_second"], ",.0f"),
+    "param-\neters": lambda row: short(row["parameters"]),
+    "opti-\nmizer": lambda row: row["optimizer"] or "-",
+    "begun": lambda row: (row["begun_at"] or "-")[:16].replace("T", " "),
+}
+WORDS = ("state", "opti-\nmizer", "begun")
+NAME = 24  # characters of a line that a run's name has at least, where it is that long
+SETTING = 34  # and at most, that of a setting
+VALUE = 20  # what a run's settings have at least
+GAP = 2  # between columns
 
 
 def find(workspace: Workspace, names: Sequence[str]) -> list[Run]:
@@ -99,53 +121,72 @@ def show(workspace: Workspace, names: Sequence[str], plot: Path) -> None:
     if not runs:
         console.print(f"{workspace.root}: no runs yet; next: mintage quickstart")
         return
-    console.print(figures_table(runs))
+    console.print(table := figures_table(runs, console.width))
+    if unseen := list(FIGURES)[len(table.columns) - 1 :]:
+        titles = ", ".join(re.sub(r"-?\n", "", title) for title in unseen)
+        console.print(f"too narrow for: {titles}; --json has all", soft_wrap=True)
     if not names:
-        console.print(f"next: mintage runs {' '.join(run.name for run in runs[-2:])}", soft_wrap=True)
+        console.print(f"next: {command(workspace, 'runs', *(run.name for run in runs[-2:]))}", soft_wrap=True)
         return
-    if differences(runs):
-        console.print(differences_table(runs))
+    for few in differences_tables(runs, console.width):
+        console.print(few)
     plots.compare(runs, plot)
     console.print(f"curves: {plot}", soft_wrap=True)
 
 
-def figures_table(runs: Sequence[Run]) -> Table:
-    """A row a run."""
+def figures_table(runs: Sequence[Run], width: int) -> Table:
+    """A row a run, with as many of FIGURES as a line of this width holds; long names are folded."""
+    rows = [summary(run) for run in runs]
+    longest = max(len(row["name"]) for row in rows)
+    room, columns = width, {}
+    for title, figure in FIGURES.items():
+        cells = [figure(row) for row in rows]
+        needed = GAP + max(map(len, [*title.split("\n"), *cells]))
+        if room - needed < min(longest, NAME):
+            break
+        room -= needed
+        columns[title] = cells
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", overflow="fold")
-    table.add_column("state")
-    for title in ("step", "loss", "bits/byte", "tokens", "time", "tokens/s", "parameters"):
-        table.add_column(title, justify="right")
-    table.add_column("optimizer")
-    table.add_column("begun")
-    for run in runs:
-        row = summary(run)
-        steps = f"/{row['steps']:,}" if row["steps"] else ""
-        table.add_row(
-            escape(row["name"]),
-            row["state"],
-            f"{row['step']:,}{steps}",
-            text(row["loss"], ".3f"),
-            text(row["bits_per_byte"], ".3f"),
-            short(row["tokens"]),
-            clock(row["seconds"]),
-            text(row["tokens_per_second"], ",.0f"),
-            short(row["parameters"]),
-            row["optimizer"] or "-",
-            (row["begun_at"] or "-")[:16].replace("T", " "),
-        )
+    table.add_column("run")
+    for title in columns:
+        table.add_column(title, justify="left" if title in WORDS else "right")
+    for row, *cells in zip(rows, *columns.values()):
+        table.add_row(escape(folded(row["name"], room, "-")), *cells)
     return table
 
 
-def differences_table(runs: Sequence[Run]) -> Table:
-    """A row for each setting in which the runs differ, a column a run."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title="what differs", title_justify="left")
-    table.add_column("setting")
-    for run in runs:
-        table.add_column(escape(run.name), overflow="fold")
-    for key, values in differences(runs).items():
-        table.add_row(key, *(escape(str(value)) if value is not None else "-" for value in values))
-    return table
+def differences_tables(runs: Sequence[Run], width: int) -> Iterator[Table]:
+    """A row for each setting in which the runs differ, a column a run; several tables where a line does not
+    hold all of the runs."""
+    found = differences(runs)
+    if not found:
+        return
+    setting = min(SETTING, max(map(len, found)))
+    abreast = max(1, (width - setting) // (VALUE + GAP))
+    for start in range(0, len(runs), abreast):
+        few = runs[start : start + abreast]
+        value = max(8, (width - setting) // len(few) - GAP)
+        title = "what differs" if start == 0 else None
+        table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+        table.add_column("setting")
+        for run in few:
+            table.add_column(escape(folded(run.name, value, "-")))
+        for key, values in found.items():
+            cells = ["-" if each is None else str(each) for each in values[start : start + abreast]]
+            if key.endswith("_hash"):
+                cells = [cell[:8] for cell in cells]
+            table.add_row(folded(key, setting, "."), *(escape(folded(cell, value, ",")) for cell in cells))
+        yield table
+
+
+def folded(text: str, width: int, after: str) -> str:
+    """A text without spaces in lines of this width, broken after a character where there is one."""
+    lines = [""]
+    for piece in re.findall(rf"[^{after}]*{after}|[^{after}]+", text):
+        if len(lines[-1]) + len(piece) > width and lines[-1]:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line[i : i + width] for line in lines for i in range(0, max(1, len(line)), width))
 
 
 def text(value: float | None, form: str) -> str:

@@ -43,6 +43,13 @@ def draw(
     left.plot(flops_F, [at.loss for at in best], color=INK, linewidth=1.8, linestyle="--", label="best size")
     left.set_title("Held-out loss (bits per byte) by training FLOPs", fontsize=10, color=INK, loc="left")
     left.set_ylim(0.97 * best[-1].loss, 1.03 * max(point.loss for point in points))
+    if not fit.finds_floor:
+        low, high = fit.interval(lambda law: law.E)
+        note = (
+            f"E = {fit.law.E:.3f} ({low:.3f} to {high:.3f}): these runs\n"
+            "do not determine the irreducible loss;\nfar beyond them loss stays above the law"
+        )
+        left.text(0.03, 0.05, note, transform=left.transAxes, fontsize=8, color=INK)
     _band(right, flops_F, [[at.parameters for at in law] for law in others])
     label = f"best size, ~ FLOPs^{fit.law.beta / (fit.law.alpha + fit.law.beta):.2f}"
     right.plot(flops_F, [at.parameters for at in best], color=INK, linewidth=1.8, linestyle="--", label=label)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shlex
 import time
 from collections.abc import Sequence
 from datetime import datetime
@@ -57,23 +56,22 @@ def run(
         card, *rest = made = processes.tell(made)
         if until == "corpus":
             query = "select source, count(*) from documents group by source"
-            return done(card, f'mintage corpus sql "{query}" -w {workspace.root}')
+            return done(card, workspace, "corpus", "sql", query)
         if until in ("tokenizer", "shards"):
             following = STAGES[STAGES.index(until) + 1]
-            again = shlex.join([following, *(typed or [recipe.name]), "-w", str(workspace.root)])
-            return done(made[-1], f"mintage {again}")
+            return done(made[-1], workspace, following, *(typed or [recipe.name]))
         tokenizer_card, shards_card = rest
         model = pretrain(recipe, workspace, tokenizer_card, shards_card)
         if until == "pretrain":
-            return done(model, f"mintage chat {model.name} -w {workspace.root}")
+            return done(model, workspace, "chat", model.name)
         if recipe.tune is not None:
             model = tune(recipe, workspace, tokenizer_card, shards_card, model)
         if until == "tune":
-            return done(model, f"mintage chat {model.name} -w {workspace.root}")
+            return done(model, workspace, "chat", model.name)
         if not processes.first:
             return model
         report = evaluation.evaluate(recipe, workspace, model, shards_card, tokenizer_card, prove)
-        return done(report, f"mintage serve {model.name} -w {workspace.root}")
+        return done(report, workspace, "serve", model.name)
 
 
 def data(recipe: Recipe, workspace: Workspace, until: str, jobs: int) -> list[Card]:

@@ -98,7 +98,7 @@ def scale(
         card, _ = make(workspace, "reports", name, settings=settings, parents=parents, write=write)
     print_conclusions(card.figures)
     console.print(f"picture: {workspace.path('reports', name) / 'scale.png'}", soft_wrap=True)
-    return done(card, f"mintage runs scale-{recipe.name}-{trials[-1].size} -w {workspace.root}")
+    return done(card, workspace, "runs", f"scale-{recipe.name}-{trials[-1].size}")
 
 
 def count(text: str) -> int:
@@ -282,6 +282,7 @@ def conclusions(
     law = fit.law
     return {
         "law": {**vars(law), "error": fit.error, "measure": "bits per byte"},
+        "finds_irreducible_loss": fit.finds_floor,
         "intervals": {name: fit.interval(operator.attrgetter(name)) for name in vars(law)},
         "optimum": {
             **vars(best),
@@ -327,6 +328,13 @@ def sentences(figures: dict[str, Any]) -> Iterator[str]:
         f"bits per byte = {law['E']:.3f} + {law['A']:.3g} / N^{law['alpha']:.3f} + "
         f"{law['B']:.3g} / D^{law['beta']:.3f}   (root mean square error {law['error']:.2%})"
     )
+    if not figures["finds_irreducible_loss"]:
+        low, high = figures["intervals"]["E"]
+        yield (
+            f"E is {law['E']:.3f} (80% of bootstraps: {low:.3f} to {high:.3f}): the irreducible loss is not "
+            "determined by these sizes and tokens; far beyond them loss stays above what the law says; add "
+            "larger ones"
+        )
     for name, of in (("alpha", "sizes"), ("beta", "tokens")):
         if not scaling.EXPONENTS[0] < law[name] < scaling.EXPONENTS[1]:
             yield f"{name} is at its bound: these runs do not say how loss falls with {of}; train longer"

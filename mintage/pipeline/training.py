@@ -19,7 +19,7 @@ from mintage.model.initialize import initialize
 from mintage.model.transformer import Transformer
 from mintage.pipeline import bases
 from mintage.pipeline.artifacts import Made, fingerprint_of, latest, make, plain, strictest, text_time
-from mintage.pipeline.checks import check_model, check_shards
+from mintage.pipeline.checks import check_model, check_shards, place_of
 from mintage.pipeline.console import say
 from mintage.pipeline.runs import short
 from mintage.recipe import Recipe, Stage
@@ -107,8 +107,9 @@ def gradient_stage(
 
     def learn() -> tuple[Plan, TrainResult]:
         plans = workspace.path("runs", run_name) / "plans"
-        plan = Plan.kept(plans, shards_directory, stage.plan, recipe.cutoff)
-        return plan, run_training(recipe, workspace, stage, plan, parents, run_name, start_model)
+        with place_of(stage_name):
+            plan = Plan.kept(plans, shards_directory, stage.plan, recipe.cutoff)
+            return plan, run_training(recipe, workspace, stage, plan, parents, run_name, start_model)
 
     if not processes.first:
         if processes.tell():  # the first one is about to train

@@ -40,6 +40,7 @@ COMPILED_GAIN = 1.16  # torchtitan, 8B on 8 H100: 5,762 to 6,667 tokens a second
 LAUNCH = {False: 1.0e-3, True: 0.4e-3}
 HOP = 50 * GIGA  # bytes a second of a device to another machine: 400 Gbit/s
 MACHINE = 8  # devices of one machine, at most
+LIMITS = ("computing", "exchange", "kernel starts")  # of a step's time
 
 CUDA_CONTEXT = 0.6 * GIGA  # what CUDA and its libraries take of the device; NCCL as much again
 FRAGMENTS = 0.05  # of the tensors, lost between them
@@ -93,7 +94,8 @@ class Estimate:
         footprint: of the fullest phase, bytes of one device; needed: with what CUDA and fragments take.
         flops: of all steps, with the optimizer's products and what is computed twice.
         tokens_per_second: mean over the run; seconds: of its steps.
-        share: of the device's peak, assumed; share_source: where from.
+        share: of the device's peak, assumed, while it computes; share_source: where from.
+        limit: of LIMITS, what most of the time goes to; reached: the share of the peak over the whole time.
         communication: share of a step that the exchange between devices would take if it overlapped nothing.
         rent, energy_dollars, buy: dollars; None where there is no price.
         host: bytes by what they are for; disk, network: bytes by what they are for.
@@ -114,6 +116,8 @@ class Estimate:
     seconds: float
     share: float
     share_source: str
+    limit: str
+    reached: float
     communication: float
     kilowatt_hours: float
     rent: float | None
@@ -154,7 +158,12 @@ def estimate(
     times = [step_times(config, settings, phase, machine) for phase in phases]
     flops = sum(longer * p.steps * step_flops(config, settings, p) for p in phases)
     seconds = sum(longer * p.steps * max(each) for p, each in zip(phases, times))
-    exchanging = sum(longer * p.steps * moving for p, (_, moving, _) in zip(phases, times))
+    computing, exchanging, _ = (
+        sum(longer * p.steps * each[part] for p, each in zip(phases, times)) for part in range(len(LIMITS))
+    )
+    limited = dict.fromkeys(LIMITS, 0.0)
+    for phase, each in zip(phases, times):
+        limited[LIMITS[each.index(max(each))]] += phase.steps * max(each)
     steps = round(longer * sum(phase.steps for phase in phases))
     hours = seconds / 3600
     kilowatt_hours = device.watts * machine.count * LOAD * AROUND * COOLING * hours / 1000
@@ -177,6 +186,8 @@ def estimate(
         seconds=seconds,
         share=share,
         share_source=source,
+        limit=max(limited, key=limited.__getitem__),
+        reached=share * computing / seconds,
         communication=exchanging / seconds,
         kilowatt_hours=kilowatt_hours,
         rent=None if price is None else price * machine.count * hours,
@@ -192,8 +203,7 @@ def estimate(
 def step_times(
     config: ModelConfig, settings: TrainSettings, phase: Phase, machine: Machine
 ) -> tuple[float, float, float]:
-    """Seconds of a step that computing, the exchange between devices and the starting of kernels would each
-    take; they overlap, and the longest counts."""
+    """Seconds of a step that each of LIMITS would take alone; they overlap, and the longest counts."""
     share, _ = share_of_peak(config, settings, machine)
     speed = peak(config, settings, machine) * share * machine.count
     computing = step_flops(config, settings, phase) / speed

@@ -21,6 +21,7 @@ from mintage.workspace import write_atomic
 
 # Exempt from what a resumed run must reproduce.
 TIMING = ("seconds", "tokens_per_second", "share_of_peak", "peak_memory_bytes")
+GAP = 2  # columns between figures
 SECONDS_BETWEEN_LINES = 2.0
 SECONDS_BETWEEN_DRAWINGS = 20.0
 
@@ -53,11 +54,12 @@ class Monitor:
         self._last_line = self._last_drawing = float("-inf")
         self._progress: Progress | None = None
         if self.console.is_terminal:
+            self._left = TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True))
             self._progress = Progress(
                 TextColumn("{task.completed:,}/{task.total:,}"),
-                BarColumn(bar_width=None, table_column=Column(max_width=40)),  # what the figures leave of it
+                BarColumn(bar_width=None, table_column=Column(max_width=40)),  # what the others leave of it
                 TextColumn("{task.fields[figures]}"),
-                TimeRemainingColumn(compact=True, table_column=Column(no_wrap=True)),
+                self._left,
                 console=self.console,
                 refresh_per_second=2,
                 speed_estimate_period=120,
@@ -103,11 +105,16 @@ class Monitor:
             )
         figures = self._figures()
         if self._progress is not None:
-            self._progress.update(self._task, figures=escape(figures))
+            others = f"{self.steps:,}/{self.steps:,} - {self._left.render(self._progress.tasks[0])} "
+            while len(others + joined(figures)) > self.console.width and len(figures) > 1:
+                figures = figures[:-1]  # the first ones matter most
+            self._progress.update(self._task, figures=escape(joined(figures)))
         elif "samples" in row:
             return
         elif "evaluation" in row or row["step"] == self.steps or self._line_is_due():
-            self.say(f"step {row['step']:,}/{self.steps:,}  {figures}  {self._time_left(row['step'])}")
+            self.say(
+                f"step {row['step']:,}/{self.steps:,}  {joined(figures)}  {self._time_left(row['step'])}"
+            )
             self._last_line = time.monotonic()
 
     def flush(self) -> None:
@@ -133,7 +140,7 @@ class Monitor:
         self._last_drawing = time.monotonic()
         plots.draw(self.rows, self.path.parent / "plots" / "training.png", self.path.parent.name)
 
-    def _figures(self) -> str:
+    def _figures(self) -> list[str]:
         parts = []
         if (loss := self.last("loss")) is not None:
             parts.append(f"loss {loss:.3f}")
@@ -143,7 +150,7 @@ class Monitor:
             parts.append(f"{rate:,.0f} tokens/s")
         if share := self.last("share_of_peak"):
             parts.append(f"{share:.0%} of peak")
-        return "  ".join(parts)
+        return parts
 
     def _line_is_due(self) -> bool:
         return time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES
@@ -152,6 +159,11 @@ class Monitor:
         started, first = self._started
         seconds = (time.monotonic() - started) / max(1, step - first) * (self.steps - step)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
+
+
+def joined(figures: list[str]) -> str:
+    """Figures on one line."""
+    return (GAP * " ").join(figures)
 
 
 def one_line(text: str, width: int = 100) -> str:

@@ -15,7 +15,17 @@ from mintage.train.record import Run
 
 INK, GRID, ACCENT = "#1f2933", "#e4e7eb", "#1b6ca8"
 SOURCE_COLORS = ("#d1495b", "#1b6ca8", "#edae49", "#00798c", "#6b4c9a", "#7d8597", "#8cb369", "#bc6c25")
-
+# Of lines that may lie on one another: width, and points drawn and left out, from a beginning. Each leaves
+# something to be seen of those below it.
+THICK, THIN = 3.8, 1.4
+LINES: tuple[tuple[float, tuple[float, tuple[float, float]] | None], ...] = (
+    (THICK, None),
+    (THIN, None),
+    (THICK, (0, (8, 8))),
+    (THIN, (12, (8, 8))),
+    (THICK, (0, (3, 5))),
+    (THIN, (6.5, (3, 5))),
+)
 
 PANELS = (
     ("L", "loss", "Training loss (nats per token)", 1.0),
@@ -108,7 +118,18 @@ def compare(runs: Sequence[Run], path: Path) -> None:
         tokens, seconds, values = zip(*run.curve(field)) if run.curve(field) else ((), (), ())
         color = SOURCE_COLORS[number % len(SOURCE_COLORS)]
         marker = "o" if measured or len(values) == 1 else ""
-        line = {"color": color, "marker": marker, "markersize": 3, "linewidth": 1.5, "label": run.name}
+        width, dashes = LINES[number % len(LINES)]
+        if dashes is not None:  # matplotlib counts them in widths
+            dashes = (dashes[0] / width, (dashes[1][0] / width, dashes[1][1] / width))
+        line = {
+            "color": color,
+            "linestyle": dashes or "-",
+            "dash_capstyle": "butt",
+            "linewidth": width if len(runs) > 1 else 1.5,
+            "marker": marker,
+            "markersize": 3 + (width == THICK),
+            "label": run.name,
+        }
         left.plot(tokens, values, **line)
         right.plot(seconds, values, **line)
     left.set_title(f"{label} by tokens", fontsize=9, color=INK, loc="left")
@@ -121,7 +142,8 @@ def compare(runs: Sequence[Run], path: Path) -> None:
         axes.ticklabel_format(axis="y", useOffset=False)
     handles, labels = left.get_legend_handles_labels()
     columns = 1 if len(runs) == 1 else 2
-    figure.legend(handles, labels, fontsize=8, frameon=False, labelcolor=INK, ncols=columns, loc="upper left")
+    look = {"fontsize": 8, "frameon": False, "labelcolor": INK, "handlelength": 4.5}
+    figure.legend(handles, labels, ncols=columns, loc="upper left", **look)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 

@@ -19,6 +19,7 @@ MOST_STEPS = 300
 IDLE_STEPS, TOLERANCE, TINY = 10, 1e-5, 1e-18  # a descent whose cost has not fallen for so long has ended
 BOOTSTRAPS = 200
 SIZES = np.geomspace(1e4, 1e13, 2701)  # 300 a decade: the optimum is found to 0.4%
+NO_FLOOR = 0.01  # of loss; text that costs no more is known before it is read
 EXPONENTS = (0.02, 2.5)  # outside of them the data say nothing of a power law
 
 
@@ -72,6 +73,12 @@ class Fit:
         tail = 50 * (1 - inside)
         low, high = np.percentile(values, [tail, 100 - tail])
         return float(low), float(high)
+
+    @property
+    def finds_floor(self) -> bool:
+        """Whether the data say that a loss is irreducible: neither this law nor a tenth of the others has an
+        E of next to nothing."""
+        return min(self.law.E, self.interval(lambda law: law.E)[0]) > NO_FLOOR
 
 
 def fit(points: Sequence[Point], seed: int = 0) -> Fit:

@@ -137,7 +137,7 @@ def start(
     for name in names:
         if importlib.util.find_spec(name) is None:
             raise MintageError(
-                f"trackers: {name} is not installed. pip install 'mintage[track]', or leave it out"
+                f"train.trackers: {name} is not installed. pip install 'mintage[track]', or leave it out"
             )
     return [Tracker(name, run_directory, facts, rows, say) for name in names]
 

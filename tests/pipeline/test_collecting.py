@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from mintage import recipe as recipes
 from mintage.corpus import build, store
 from mintage.corpus.collect.collect import Account
 from mintage.errors import MintageError
-from mintage.pipeline import collecting
+from mintage.pipeline import collecting, stages
+from mintage.pipeline.hub import resolve
 from mintage.workspace import Workspace
+from tests.conftest import write_tiny_recipe
 
 WORDS = "A bond pays its coupon on fixed days, and its price falls when yields rise. "
 PAGE = f"<html><head><title>Bonds</title></head><body><article><p>{WORDS * 8}</p></article></body></html>"
@@ -112,3 +115,27 @@ def test_progress_fits_a_line_of_80_characters() -> None:
     line = collecting.so_far(account, 3_600.0)
     assert line == "1,234 documents, 438.2 MB, 0.3/s, 56 unchanged, 7 refused"
     assert len(f"x edgar  {line} 1:00:00") <= 80
+
+
+def test_an_error_of_a_source_names_it_once() -> None:
+    for pairs, said in (
+        ([], "edgar: name companies"),
+        (["companies=[AAPL]", "contact=nobody"], "edgar: contact 'nobody' has no e-mail address"),
+    ):
+        with pytest.raises(MintageError, match=f"^the command line: {said}"):
+            recipes.sources("edgar", pairs)
+    with pytest.raises(MintageError, match=r"^the command line: edgar: mine: name companies"):
+        recipes.sources("edgar", ["name=mine"])
+
+
+def test_what_to_type_next_is_what_a_shell_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, place = write_tiny_recipe(tmp_path), tmp_path / "my work"
+    stages.run(recipes.load(recipe), Workspace(place), "corpus")
+    said = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    query = "select source, count(*) from documents group by source"
+    assert said == ["next:", "mintage", "corpus", "sql", query, "-w", str(place)]
+    _, following = recipes.sources(str(recipe), ["about=a b"])
+    assert shlex.split(following)[-2:] == ["--set", "about=a b"]
+    with pytest.raises(MintageError) as told:
+        resolve("owner/name", Workspace(place))
+    assert shlex.split(str(told.value))[-5:] == ["mintage", "download", "owner/name", "-w", str(place)]

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.model.config import ModelConfig
 from mintage.pipeline.artifacts import Made, make
-from mintage.pipeline.checks import check_model, check_processes, check_recipe, check_shards
+from mintage.pipeline.checks import check_model, check_processes, check_recipe, check_shards, place_of
 from mintage.pipeline.stages import run
 from mintage.tokens.plan import Phase
 from mintage.tokens.tokenizer import Tokenizer
@@ -99,7 +100,10 @@ def test_torchrun_stops_and_the_verb_goes_on(alone, tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ("pretrain.plan.phases.0.batch=1", "plan.phases.0.batch: 1 rows for 2 processes; start at most 1"),
+        (
+            "pretrain.plan.phases.0.batch=1",
+            "error: pretrain.plan.phases.0.batch: 1 rows for 2 processes; start at most 1",
+        ),
         ("pretrain.plan.phases.0.batch=5", "5 rows do not divide among 2 processes; make it a multiple"),
         ("pretrain.plan.phases.0.context=128", "128 tokens is longer than the model's 64 positions"),
     ],
@@ -138,12 +142,16 @@ def test_rows_that_do_not_divide_are_refused(micro_batch, processes, message):
 def test_what_the_machine_cannot_do_is_said_before_any_data_is_made(tiny_recipe, tmp_path):
     workspace = Workspace(tmp_path / "work")
     for until in ("pretrain", "evaluate"):
-        with pytest.raises(MintageError, match=r"8\.9 .* on cpu; set train\.float8: false"):
+        with pytest.raises(
+            MintageError, match=r"^pretrain\.train\.float8: .* set pretrain\.train\.float8: false"
+        ):
             run(recipes.load(tiny_recipe, ["pretrain.train.float8=true"]), workspace, until)
     assert workspace.cards() == []
     several = Processes(0, 3, torch.device("cpu"))
     loaded = recipes.load(tiny_recipe)
-    with pytest.raises(MintageError, match="4 rows do not divide among 3 processes"):
+    with pytest.raises(
+        MintageError, match=r"^pretrain\.plan\.phases\.0\.batch: 4 rows do not divide among 3"
+    ):
         check_recipe(loaded, workspace, "pretrain", several)
     check_recipe(loaded, workspace, "shards", several)
     check_recipe(loaded, workspace, "pretrain", Processes(0, 2, torch.device("cpu")))
@@ -156,12 +164,34 @@ def test_every_stage_that_is_to_be_trained_is_looked_at_and_one_that_is_made_is_
     based = recipes.load(tiny_recipe, [f"tune={narrow}", "pretrain.train.float8=true", "tune.train={}"])
     refused = {"pretrain": [based], "tune": [based, tuned], "evaluate": [based, tuned]}
     for until, recipe in itertools.product(refused, (based, tuned)):
-        expected = pytest.raises(MintageError, match="float8") if recipe in refused[until] else nullcontext()
+        place = rf"^{'pretrain' if recipe is based else 'tune'}\.train\.float8: "
+        expected = pytest.raises(MintageError, match=place) if recipe in refused[until] else nullcontext()
         with expected:
             check_recipe(recipe, workspace, until, cpu)
     nothing = Made(None, {"use": "local", "licences": []}, {})
     make(workspace, "models", "tiny-base", settings={}, parents=(), write=lambda directory: nothing)
     check_recipe(based, workspace, "tune", cpu)  # a machine with float8 made it
+
+
+@pytest.mark.parametrize(
+    ("said", "with_the_stage"),
+    [
+        ("plan.phases.0.batch: 1 rows", "tune.plan.phases.0.batch: 1 rows"),
+        ("plan: the text holds 3 tokens", "tune.plan: the text holds 3 tokens"),
+        (
+            "step 3: out of memory. Try train.micro_batch: 2",
+            "step 3: out of memory. Try tune.train.micro_batch: 2",
+        ),
+        ("runs/a/plan.json: not a plan", "runs/a/plan.json: not a plan"),
+    ],
+)
+def test_places_are_what_one_types_in_the_recipe(said, with_the_stage):
+    class Told(MintageError):
+        exit_code = 130
+
+    with pytest.raises(Told, match=f"^{re.escape(with_the_stage)}$") as told, place_of("tune"):
+        raise Told(said)
+    assert told.value.exit_code == 130
 
 
 def test_shards_and_tokenizer_are_checked_before_the_first_step(alone):

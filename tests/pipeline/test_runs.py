@@ -6,10 +6,16 @@ import json
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
 
 from mintage.errors import MintageError
 from mintage.pipeline import runs
+from mintage.train.plots import SOURCE_COLORS
 from mintage.workspace import Workspace
 
 
@@ -81,6 +87,50 @@ def test_comparison_says_what_differs_and_draws(
         workspace, [str(tmp_path / "runs" / "young"), "fast-1"], tmp_path / "other.png"
     )  # by their loss
     assert (tmp_path / "other.png").exists()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_shows_fewer_figures_and_cuts_none(
+    tmp_path: Path, width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [f"earnings-gpt-10m-pretrain-6d36ffa{number}" for number in range(5)]
+    for number, name in enumerate(names):
+        write_run(tmp_path, name, 20 - number, (number + 1) / 100)
+    runs.show(Workspace(tmp_path), names, tmp_path / "runs.png")
+    out = capsys.readouterr().out
+    figures, rest = out.split("what differs")
+    differing = rest[: rest.index("curves:")]
+    shown = [line for line in (figures + differing).splitlines() if "too narrow" not in line]
+    assert max(map(len, shown)) <= width and "…" not in out
+    assert figures.count("earnings-gpt-10m-") == figures.count("pretrain-") == figures.count("6d36ffa") == 5
+    assert "20/20" in figures and "3.800" in figures and "0.150" in figures
+    assert ("begun" in figures, "too narrow" in figures) == ((True, False) if width == 120 else (True, True))
+    assert ("2026-11-20 10:00" in figures) == (width == 120)
+    abreast = {60: 1, 80: 2, 120: 4}[width]
+    assert differing.count("settings.optimizer.learning_rate") == -(-len(names) // abreast)
+    for rate in ("0.01", "0.02", "0.03", "0.04", "0.05"):
+        assert rate in differing
+
+
+@given(text=st.text("ab-", min_size=1), width=st.integers(1, 12))
+def test_folding_breaks_at_hyphens_and_keeps_every_letter(text: str, width: int) -> None:
+    lines = runs.folded(text, width, "-").split("\n")
+    assert "".join(lines) == text and max(map(len, lines)) <= width
+    if all(len(piece) < width for piece in text.split("-")):
+        assert all(line.endswith("-") for line in lines[:-1])
+
+
+@pytest.mark.parametrize("count", [2, 4, 6])
+def test_runs_with_the_same_curve_are_all_seen(tmp_path: Path, count: int) -> None:
+    for number in range(count):
+        write_run(tmp_path, f"run-{number}", 20, 0.1)
+    runs.show(Workspace(tmp_path), [f"run-{number}" for number in range(count)], tmp_path / "runs.png")
+    picture = imread(tmp_path / "runs.png")[..., :3]
+    curves = picture[len(picture) // 4 :]  # without the legend
+    for color in SOURCE_COLORS[:count]:
+        near = np.abs(curves - np.array(to_rgb(color))).max(-1) < 0.1
+        assert near.sum() > 60, color
 
 
 def test_runs_are_found_by_name_beginning_and_directory(workspace: Workspace) -> None:

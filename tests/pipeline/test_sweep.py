@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.model.flops import flops_per_token
 from mintage.model.sizes import shape_of
-from mintage.pipeline import sweep, training
+from mintage.pipeline import scaling_plot, sweep, training
 from mintage.train import record
 from mintage.train.scaling import Law, Point
 from mintage.workspace import Workspace
@@ -152,6 +154,23 @@ def test_conclusions_are_those_of_a_law_that_is_known() -> None:
     assert "beta is at its bound: these runs do not say how loss falls with tokens" in "\n".join(
         sweep.sentences(figures)
     )
+
+
+@pytest.mark.parametrize("floor", [0.0, 1.69])
+def test_an_irreducible_loss_that_was_not_found_is_said_and_drawn(floor: float, tmp_path: Path) -> None:
+    law = Law(E=floor, A=406.4, B=410.7, alpha=0.34, beta=0.28)
+    points = [
+        Point(n, d, 6 * n * d, float(law.loss(n, d)))
+        for n in np.geomspace(1e6, 1e8, 3)
+        for d in np.geomspace(1e7, 1e9, 3)
+    ]
+    figures, fit = sweep.conclusions(points, 1e18, lambda n: 6 * n)
+    said = "E is 0.000" in "\n".join(sweep.sentences(figures))
+    assert (figures["finds_irreducible_loss"], said) == (floor > 0, floor == 0)
+    with patch.object(Axes, "text", autospec=True) as drawn:
+        scaling_plot.draw(points, fit, lambda n: 6 * n, 1e18, tmp_path / "scale.png")
+    notes = [call.args[3] for call in drawn.call_args_list]
+    assert any("irreducible" in note for note in notes) == said
 
 
 def test_work_per_token_is_that_of_the_shapes_and_goes_on_beyond_them() -> None:

@@ -127,6 +127,9 @@ def test_small_steps_wait_for_their_kernels() -> None:
     tiny = dataclasses.replace(GPT2_124M, vocab_size=64, hidden_size=64, intermediate_size=64, **heads)
     found = estimate(tiny, TrainSettings(), phases(100, 16, 1), hardware.parse("H200"))
     assert found.seconds == pytest.approx(100 * 12 * 1e-3)
+    assert found.limit == "kernel starts"
+    work = found.flops / found.machine.device.bfloat16 / found.seconds
+    assert found.reached == pytest.approx(work) and found.reached < found.share
 
 
 def test_the_exchange_counts_where_it_is_slower_than_the_work() -> None:
@@ -139,6 +142,19 @@ def test_the_exchange_counts_where_it_is_slower_than_the_work() -> None:
     assert waiting.communication == pytest.approx(1)
     assert waiting.seconds == pytest.approx(10 * 3 * 4 * 6_738_415_616 * 7 / 8 / 1e9)
     assert quick.seconds < waiting.seconds
+    assert (quick.limit, waiting.limit) == ("computing", "exchange")
+    assert quick.reached == pytest.approx(quick.share)
+    assert waiting.reached == pytest.approx(quick.share * quick.seconds / waiting.seconds)
+    longer = estimate(LLAMA_7B, training, few, slow, tokens=1e9)
+    assert (longer.limit, longer.reached) == (waiting.limit, pytest.approx(waiting.reached))
+
+
+def test_the_limit_is_that_of_most_of_the_time() -> None:
+    """Of two phases, a short one of long steps and one of many steps that wait for their kernels."""
+    machine = hardware.parse("H200")
+    few, many = phases(1, 1024, 512), phases(10_000, 16, 1)
+    assert estimate(GPT2_124M, TrainSettings(), few + many, machine).limit == "kernel starts"
+    assert estimate(GPT2_124M, TrainSettings(), few + phases(1, 16, 1), machine).limit == "computing"
 
 
 def test_machines_exchange_whole_matrices_for_muon_over_their_network() -> None:
