@@ -102,11 +102,11 @@ class Team:
 def gathers_rows(model: Transformer) -> bool:
     """Whether the embedding's gradient is given as the rows of the tokens that came. A table that is the head
     as well has a gradient of its full size already, to which these rows are added: no second table of zeros
-    is filled and added up (2% of a step with 50K entries). Not on accelerators, which would have to be waited
-    for, and not where several processes share the table.
+    is filled and added up (2% of a step with 50K entries). Not where there is an accelerator, to which the
+    model has yet to go and which would have to be waited for; not where several processes share the table.
     """
     shared = dist.is_available() and dist.is_initialized()
-    return model.config.tie_word_embeddings and model.embedding.weight.device.type == "cpu" and not shared
+    return model.config.tie_word_embeddings and not torch.cuda.is_available() and not shared
 
 
 def cut(batch: Any, pieces: int) -> list[Any]:

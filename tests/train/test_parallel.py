@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import json
 import os
 import signal
+from datetime import timedelta
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch.distributed.tensor import DTensor
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.profiler import profile
 
 from mintage.model import huggingface
+from mintage.model.initialize import initialize
+from mintage.model.transformer import Transformer
 from mintage.train import checkpoint, loop, parallel, room
 from mintage.train.checkpoint import steps as checkpoint_steps
 from mintage.train.loop import train
@@ -25,9 +31,12 @@ from mintage.train.signals import Interrupted
 from mintage.workspace import file_sha256
 
 from .processes import together
-from .tiny import Plan, TinyLoader, tiny_model
+from .tiny import CONFIG, Plan, TinyLoader, tiny_model
 
 STEPS = 20
+# No number of rows divides among 4 processes: a table of 66 gives 17, 17, 17, 15, a matrix of 69 (not even
+# among 2) 18, 18, 18, 15, and of keys and values, 6 rows, the last process has none.
+UNEVEN = dataclasses.replace(CONFIG, vocab_size=66, intermediate_size=69, num_attention_heads=3, head_dim=6)
 SETTINGS = TrainSettings(
     OptimizerSettings("muon", learning_rate=0.01),
     log_every=1,
@@ -63,7 +72,9 @@ def norm_of(model):
 
 
 def learn(directory, settings, steps=STEPS):
-    train(tiny_model(), Sparse(Plan(steps)), settings, directory, evaluate=norm_of, progress=False)
+    model = Transformer(UNEVEN)
+    initialize(model, 0)
+    train(model, Sparse(Plan(steps)), settings, directory, evaluate=norm_of, progress=False)
 
 
 def losses(directory):
@@ -107,13 +118,34 @@ def test_blocks_that_are_recomputed_or_compiled_make_the_same_steps_on_two(tmp_p
     settings, expected, evaluated = alone
     changed = dataclasses.replace(settings, **change)
     assert together(2, learn_within, tmp_path, changed, memory) == [0, 0]
+    exchanged = json.loads((tmp_path / "exchanged.json").read_text())
+    assert exchanged == ({"gathered": 10, "reduced": 6} if memory == 0 else {"gathered": 3, "reduced": 3})
     np.testing.assert_allclose(losses(tmp_path), expected, atol=1e-5, rtol=0)
     for one, other in zip(figures(tmp_path), evaluated):
         assert one["bits_per_byte"]["a"] == pytest.approx(other["bits_per_byte"]["a"], abs=1e-4)
 
 
 def learn_within(directory, settings, memory):
-    """Train on devices of so many bytes: of few, weights and gradients are gathered with each micro-batch."""
+    """Train on devices of so many bytes: of few, weights and gradients are gathered with each micro-batch.
+    Note how often that was in the second step, of two micro-batches through two blocks and what is around
+    them: for each of the three once a step, or for each micro-batch once a pass; what is around the blocks
+    stays gathered from the one pass to the other. Between steps, after evaluations too, nothing is."""
+
+    def count(team, *arguments, **keywords):
+        seen.append(1)
+        assert all(isinstance(parameter, DTensor) for parameter in team.model.parameters())
+        if len(seen) != 2:
+            return take_step(team, *arguments, **keywords)
+        with profile() as profiled:
+            learned = take_step(team, *arguments, **keywords)
+        names = [event.name for event in profiled.events()]
+        exchanged = {"gathered": names.count("c10d::_allgather_base_")}
+        exchanged["reduced"] = names.count("c10d::_reduce_scatter_base_")
+        (directory / "exchanged.json").write_text(json.dumps(exchanged))
+        return learned
+
+    seen = []
+    take_step, loop.take_step = loop.take_step, count
     if memory is not None:
         parallel.memory_of = lambda device: memory
     learn(directory, settings)
@@ -150,21 +182,33 @@ def test_a_run_stopped_on_two_goes_on_on_another_number(tmp_path, alone, then):
 
 
 def without_room(directory, settings):
-    """Train where the first process finds no room for the second checkpoint, the first time."""
-    calls = []
+    """Train where there is no room for the second checkpoint: at first not for a directory, then not for the
+    rows of the last process, then not for the weights."""
 
-    def full(*arguments, **keywords):
-        calls.append(1)
-        if len(calls) == 2:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return save(*arguments, **keywords)
+    def fill(place, name, calls, error):
+        def full(*arguments, **keywords):
+            made.append(1)
+            if len(made) in calls:
+                raise error
+            return original(*arguments, **keywords)
 
-    save, huggingface.save = huggingface.save, full
+        made, original = [], getattr(place, name)
+        setattr(place, name, full)
+
+    processes = parallel.current()
+    for group in (processes.control, processes.writing):  # a disk may be full over a weekend
+        assert group._get_backend(torch.device("cpu")).options._timeout > timedelta(days=3)
+    no_room = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    fill(checkpoint, "publish_directory", [2], no_room)
+    if processes.rank == processes.world - 1:
+        message = "I/O error: No space left on device (os error 28)"
+        fill(checkpoint.HuggingFaceStorageWriter, "write_data", [2], SafetensorError(message))
+    fill(huggingface, "save", [2], no_room)
     room.FIRST_WAIT = 0.01
     learn(directory, settings)
 
 
-def test_all_processes_wait_where_the_first_finds_no_room(tmp_path, alone):
+def test_all_processes_wait_where_one_finds_no_room(tmp_path, alone):
     settings, expected, _ = alone
     assert together(2, without_room, tmp_path, settings) == [0, 0]
     assert sorted(checkpoint_steps(tmp_path)) == [10, 20]
