@@ -78,20 +78,26 @@ def test_processes_of_the_verb_make_the_model_that_one_makes(alone, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_torchrun_stops_and_the_verb_goes_on(alone, tmp_path):
+@pytest.mark.parametrize("started", ["by torchrun", "by the verb"])
+def test_several_processes_stop_and_one_goes_on(alone, tmp_path, started):
     recipe, _ = alone
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     slow = ["--set", "pretrain.plan.phases.0.steps=400", "--set", "pretrain.train.checkpoint_every=50"]
-    process = mintage("pretrain", recipe, "-w", tmp_path, *slow, launcher=torchrun)
+    verb = ("pretrain", recipe, "-w", tmp_path, *slow)
+    if started == "by torchrun":
+        process = mintage(*verb, launcher=torchrun)
+    else:
+        process = mintage(*verb, "--nproc", 2)
     while process.poll() is None and not list(tmp_path.glob("runs/*/checkpoint-50")):
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, _, error = finished(process)
+    code, _, error = finished(process)
+    assert code == (1 if started == "by torchrun" else 143), error
     (stopped,) = [line for line in error.splitlines() if "stopped after step" in line]
     step = int(stopped.split("stopped after step ")[1].split()[0])
     (state,) = tmp_path.glob(f"runs/*/checkpoint-{step}/state.json")
     assert json.loads(state.read_text())["processes"] == 2
-    code, out, error = finished(mintage("pretrain", recipe, "-w", tmp_path, *slow))
+    code, out, error = finished(mintage(*verb))
     assert code == 0, error
     assert f"going on after step {step}" in out and "2 processes" in out
 

@@ -9,13 +9,14 @@ import json
 import os
 import signal
 from datetime import timedelta
+from functools import partial
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.profiler import profile
 
@@ -26,7 +27,9 @@ from mintage.train import checkpoint, loop, parallel, room
 from mintage.train.checkpoint import steps as checkpoint_steps
 from mintage.train.loop import train
 from mintage.train.monitor import METRICS, TIMING, read_metrics
+from mintage.train.optimizers import orthogonalize_together
 from mintage.train.settings import OptimizerSettings, TrainSettings
+from mintage.train.sharding import held, over_whole_matrices
 from mintage.train.signals import Interrupted
 from mintage.workspace import file_sha256
 
@@ -251,6 +254,20 @@ def outcome(directory):
     """What must be the same to the last bit: weights, and metrics without their timing."""
     rows = [{k: v for k, v in row.items() if k not in TIMING} for row in read_metrics(directory / METRICS)]
     return file_sha256(directory / f"checkpoint-{STEPS}" / "model.safetensors"), rows
+
+
+def orthogonalised():
+    """Orthogonalise a single matrix, of which each process holds some rows, and all but one have no whole."""
+    matrix_RC = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
+    shared = torch.nn.Parameter(distribute_tensor(matrix_RC, parallel.current().mesh, [Shard(0)]))
+    function = partial(orthogonalize_together, iterations=5)
+    (rows,) = over_whole_matrices(function, [shared.to_local()], [held(shared)])
+    (expected_RC,) = function([matrix_RC])
+    assert torch.equal(rows, expected_RC.chunk(2)[parallel.current().rank])
+
+
+def test_there_may_be_more_processes_than_matrices_of_a_shape():
+    assert together(2, orthogonalised) == [0, 0]
 
 
 def snapshot_counted(directory):
