@@ -1,13 +1,18 @@
-"""The guard against loss spikes: a step whose loss or gradient is far from those before it changes nothing.
+"""The guards of a run: a step whose loss or gradient is far from those before it changes nothing, and a run
+that takes no step any more ends.
 
-The idea is that of OLMo's SkipStepOptimizer (arXiv:2501.00656). All is decided on the device; the history is
-part of the state to resume from.
+The idea of the first is that of OLMo's SkipStepOptimizer (arXiv:2501.00656). It decides on the device; its
+history is part of the state to resume from. The second reads the rows of metrics.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from mintage.errors import MintageError
 
 STEPS = 128  # that the history holds
 ENOUGH = STEPS // 2  # steps before the guard acts
@@ -37,3 +42,21 @@ def remember(history_2S: Tensor, latest_2: Tensor, step: int) -> None:
     """
     place_2 = history_2S[:, step % STEPS]
     place_2.copy_(torch.where(latest_2.isfinite().all(), latest_2, place_2))
+
+
+def lost_steps(lost: int, row: dict[str, Any], steps: int) -> int:
+    """How many steps in a row were not finite, with those of a new row of metrics: `lost` is the number until
+    then, `steps` the length of the run.
+
+    Raises:
+        MintageError: they are STEPS, or half of a shorter run: nothing will be learned any more.
+    """
+    not_finite = row.get("skipped", 0) - row.get("spikes", 0)
+    lost = lost + not_finite if row["loss"] is None else 0
+    if lost >= min(STEPS, max(1, steps // 2)):
+        raise MintageError(
+            f"step {row['step']:,}: none of the last {lost:,} steps had a finite loss and gradient, so "
+            "nothing is learned any more. Lower train.optimizer's learning rates, or look at the weights that "
+            "the run began with"
+        )
+    return lost

@@ -96,7 +96,8 @@ def train(
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the run can go on.
-        MintageError: the directory holds a run of another plan or other settings, or the disk is full.
+        MintageError: the directory holds a run of another plan or other settings, the disk is full, or the
+            steps are not finite any more.
     """
     processes = current()
     device = processes.device
@@ -116,7 +117,7 @@ def train(
     tensors |= {"window": window, "history": history_2S, "random_state": torch.get_rng_state()}
     identity = identity_of(loader.plan, settings, processes.world)
     found, messages = find_checkpoint(run_directory, model.config, identity, settings)
-    step, tokens, seconds = 0, 0, 0.0
+    step, tokens, seconds, lost = 0, 0, 0.0, 0
     if found is not None:
         path, state = found
         checkpoint.load(path, model, tensors)
@@ -186,6 +187,7 @@ def train(
                     now = time.perf_counter()
                     seconds += now - started
                     record(row | meter.read(now - started) | {"seconds": round(seconds, 3)})
+                    lost = guard.lost_steps(lost, row, steps)
                     started = now
                 pause = time.perf_counter()
                 if look_now:

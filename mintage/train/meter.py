@@ -50,7 +50,10 @@ class Meter:
         }
 
     def add(self, inputs_BT: np.ndarray, targets: int) -> None:
-        """Count a step over these inputs, with `targets` tokens that were learned from."""
+        """Count a step over these inputs, with `targets` tokens that were learned from; without any, nothing
+        was computed."""
+        if not targets:
+            return
         rows, context = inputs_BT.shape
         self.tokens += targets
         self.flops += rows * context * flops_per_token(self.config, context)

@@ -1,4 +1,4 @@
-"""The guard against spikes: compared with numpy on the same numbers, and in a run."""
+"""The guards: that against spikes compared with numpy on the same numbers, and both in runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from mintage.errors import MintageError
 from mintage.train import guard
 from mintage.train.loop import train
 from mintage.train.monitor import METRICS, read_metrics
@@ -103,6 +104,31 @@ def test_a_spike_changes_nothing_and_is_counted(tmp_path, monkeypatch, capsys, s
         assert row["spikes"] == row["skipped"] == 1
         assert "spikes: 1" in capsys.readouterr().out
         assert row["loss"] < 5
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_a_run_that_takes_no_finite_step_any_more_ends(tmp_path, monkeypatch, name):
+    monkeypatch.setattr("mintage.train.plots.draw", lambda *arguments: None)
+    settings = TrainSettings(OptimizerSettings(name), log_every=4, checkpoint_every=4, threads=1)
+    poisoned = tiny_model()
+    with torch.no_grad():
+        poisoned.lm_head.weight[0] = torch.nan
+    before = [parameter.detach().clone() for parameter in poisoned.parameters()]
+    with pytest.raises(MintageError, match="step 20: none of the last 20 steps had a finite loss"):
+        train(poisoned, TinyLoader(Plan(40)), settings, tmp_path / "short")
+    torch.testing.assert_close(list(poisoned.parameters()), before, rtol=0, atol=0, equal_nan=True)
+    with pytest.raises(MintageError, match="step 128: none of the last 128"):
+        train(poisoned, TinyLoader(Plan(400)), settings, tmp_path / "long")
+
+
+def test_a_stretch_that_is_not_finite_ends_no_run():
+    rows = [{"step": 10, "loss": None, "skipped": 10}, {"step": 20, "loss": 2.0, "skipped": 9}]
+    empty = {"step": 30, "loss": None}  # without a target
+    spikes = {"step": 40, "loss": None, "skipped": 10, "spikes": 10}
+    lost = 0
+    for row in (*rows, empty, spikes) * 40:
+        lost = guard.lost_steps(lost, row, 1600)
+        assert lost == (10 if row is rows[0] else 0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,6 +40,9 @@ def test_places_without_a_target_cost_no_head() -> None:
     part.add(np.zeros((2, 32)), 20)
     head = 6 * CONFIG.vocab_size * CONFIG.hidden_size * 64
     assert full.flops - part.flops == head - counter.get_total_flops()
+    without = Meter(model)
+    without.add(np.zeros((2, 32)), 0)  # a step without any target does not go through the layers either
+    assert without.flops == 0
 
 
 def test_figures_are_of_the_steps_since_the_last_reading() -> None:
