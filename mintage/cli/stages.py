@@ -22,18 +22,19 @@ def bring_up_to_date(
     recipe: str, workspace: object, overrides: list[str], until: str, jobs: int = 1, processes: int = 1
 ) -> None:
     """Load the recipe and run its stages up to and including `until`; with several processes, start them and
-    let each of them do that."""
+    let each of them do that. A mistake in the recipe is said before they start, and once."""
+    from mintage import recipe as recipes
+
+    loaded = recipes.load(recipe, overrides)
     if processes > 1 and "WORLD_SIZE" not in os.environ:
         from mintage.train.launch import launch
 
         launch(processes, sys.argv[1:])
-    from mintage import recipe as recipes
     from mintage.pipeline.stages import run as run_stages
     from mintage.workspace import Workspace
 
     typed = [recipe, *(part for override in overrides for part in ("--set", override))]
-    space = Workspace(str(workspace))
-    run_stages(recipes.load(recipe, overrides), space, until=until, jobs=jobs, typed=typed)
+    run_stages(loaded, Workspace(str(workspace)), until=until, jobs=jobs, typed=typed)
 
 
 def run(

@@ -56,7 +56,7 @@ def lost_steps(lost: int, row: dict[str, Any], steps: int) -> int:
     if lost >= min(STEPS, max(1, steps // 2)):
         raise MintageError(
             f"step {row['step']:,}: none of the last {lost:,} steps had a finite loss and gradient, so "
-            "nothing is learned any more. Lower train.optimizer's learning rates, or look at the weights that "
-            "the run began with"
+            "nothing is learned any more. Lower train.optimizer's learning rates, or look at the weights "
+            "that the run began with"
         )
     return lost

@@ -121,6 +121,12 @@ def test_what_cannot_be_is_one_error_and_exit_code_2(alone, change, message):
     assert len([line for line in error.splitlines() if "error" in line]) == 1 and "Traceback" not in error
 
 
+def test_a_mistake_in_the_recipe_is_said_once_and_before_processes_start(tmp_path):
+    code, out, error = finished(mintage("pretrain", "nosuch", "-w", tmp_path / "workspace", "--nproc", 2))
+    assert (code, out, error.count("no such recipe file")) == (2, "", 1)
+    assert not (tmp_path / "workspace").exists()
+
+
 @pytest.mark.parametrize("micro_batch, processes", [(2, 1), (2, 2), (7, 2)])  # 7: more than a batch has
 def test_rows_that_divide_pass(micro_batch, processes):
     check_processes(TrainSettings(micro_batch=micro_batch), PHASES, processes)
