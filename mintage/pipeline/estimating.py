@@ -148,14 +148,14 @@ def this_machine() -> Machine:
         device = torch.device("cuda")
         if known is None:
             half, full = (measured_peak(device, dtype) for dtype in (torch.bfloat16, torch.float32))
-            known = Device(name, memory, half, half, full, 0, copy_speed(device), 16 * GIGA, 300)
+            known = Device(name, memory, half, full, 0, copy_speed(device), 16 * GIGA, 300)
         return Machine(dataclasses.replace(known, memory=memory), torch.cuda.device_count())
     cpu, cores = torch.device("cpu"), torch.get_num_threads()
     full = measured_peak(cpu, torch.float32)
     memory = hardware.host_memory()
     watts = WATTS_PER_CORE * cores
     speed = copy_speed(cpu)
-    return Machine(Device("this machine", memory, full, full, full, 0, speed, 0, watts, cores=cores))
+    return Machine(Device("this machine", memory, full, full, 0, speed, 0, watts, cores=cores))
 
 
 def other_work() -> str:

@@ -31,7 +31,7 @@ class Device:
 
     Attributes:
         memory: bytes.
-        bfloat16, float16, float32, float8: peak floating-point operations a second of a matrix product; 0
+        bfloat16, float32, float8: peak floating-point operations a second of a matrix product; 0
             where the device has none of the kind.
         bandwidth: bytes a second between its memory and its cores.
         link: bytes a second from one device of a machine to the others, in one direction.
@@ -43,7 +43,6 @@ class Device:
     name: str
     memory: int
     bfloat16: float
-    float16: float
     float32: float
     float8: float
     bandwidth: float
@@ -73,7 +72,6 @@ def _gpu(
     watts: float,
     rent: Price | None = None,
     buy: Price | None = None,
-    float16: float | None = None,
     float8: float = 0,
 ) -> Device:
     """Peaks in 10^12 operations a second, bandwidths in 10^9 bytes a second."""
@@ -81,7 +79,6 @@ def _gpu(
         name,
         memory_mib * MEBIBYTE,
         bfloat16=bfloat16 * TERA,
-        float16=(bfloat16 if float16 is None else float16) * TERA,
         float32=float32 * TERA,
         float8=float8 * TERA,
         bandwidth=bandwidth * GIGA,
@@ -225,7 +222,6 @@ DEVICES = (
         "T4",
         15_360,
         bfloat16=0,
-        float16=65,
         float32=8.1,
         bandwidth=320,
         link=16,

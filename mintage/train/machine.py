@@ -79,7 +79,7 @@ def machine_of(processes: Processes) -> Machine:
     cpu = device.type == "cpu"
     name = "this machine" if cpu else torch.cuda.get_device_name(device)
     cores = torch.get_num_threads() if cpu else 0
-    some = Device(name, memory, 1e14, 1e14, 1e14, 1e14, 1e12, 1e11, 1, cores=cores)
+    some = Device(name, memory, 1e14, 1e14, 1e14, 1e12, 1e11, 1, cores=cores)
     known = None if cpu else hardware.find(name)
     return Machine(dataclasses.replace(known or some, memory=memory), processes.world)
 
