@@ -98,7 +98,8 @@ def scale(
         card, _ = make(workspace, "reports", name, settings=settings, parents=parents, write=write)
     print_conclusions(card.figures)
     console.print(f"picture: {workspace.path('reports', name) / 'scale.png'}", soft_wrap=True)
-    return done(card, workspace, "runs", f"scale-{recipe.name}-{trials[-1].size}")
+    largest = [trial.run_name for trial in trials if trial.size == trials[-1].size]
+    return done(card, workspace, "runs", *largest)
 
 
 def count(text: str) -> int:

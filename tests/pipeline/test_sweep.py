@@ -14,7 +14,7 @@ from mintage import recipe as recipes
 from mintage.errors import MintageError
 from mintage.model.flops import flops_per_token
 from mintage.model.sizes import shape_of
-from mintage.pipeline import scaling_plot, sweep, training
+from mintage.pipeline import runs, scaling_plot, sweep, training
 from mintage.train import record
 from mintage.train.scaling import Law, Point
 from mintage.workspace import Workspace
@@ -52,7 +52,9 @@ def test_every_run_is_made_and_counted(swept: Path) -> None:
     assert (swept / "workspace" / "reports" / "tiny-scale" / "scale.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_sweep_makes_only_the_runs_that_are_missing(swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_makes_only_the_runs_that_are_missing(
+    swept: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     made: list[str] = []
     train = training.run_training
     monkeypatch.setattr(training, "run_training", lambda *a: (made.append(a[5]), train(*a))[1])
@@ -60,6 +62,10 @@ def test_a_sweep_makes_only_the_runs_that_are_missing(swept: Path, monkeypatch: 
     workspace = Workspace(swept / "workspace")
     sweep.scale(recipe, workspace, SIZES, BUDGETS, None)
     assert made == []
+    following = capsys.readouterr().out.splitlines()[-1].split()
+    assert following[:3] == ["next:", "mintage", "runs"] and following[-2] == "-w"
+    named = [run.name for run in runs.find(workspace, following[3:-2])]
+    assert len(named) == len(BUDGETS) and named == following[3:-2]
     last = workspace.root / "runs" / next(iter(workspace.root.glob("runs/scale-tiny-8k-3k-*"))).name
     rows = (last / record.METRICS).read_text().splitlines(keepends=True)
     (last / record.METRICS).write_text("".join(rows[:-4]))  # as if it had been cut off at a checkpoint
