@@ -37,9 +37,9 @@ from .processes import together
 from .tiny import CONFIG, Plan, TinyLoader, tiny_model
 
 STEPS = 20
-# No number of rows divides among 4 processes: a table of 66 gives 17, 17, 17, 15, a matrix of 69 (not even
-# among 2) 18, 18, 18, 15, and of keys and values, 6 rows, the last process has none.
-UNEVEN = dataclasses.replace(CONFIG, vocab_size=66, intermediate_size=69, num_attention_heads=3, head_dim=6)
+# Few rows divide among 4 processes: a table of 66 gives 17, 17, 17, 15, queries of 18 give 5, 5, 5, 3, the
+# MLP's 19 rows, which 2 do not divide either, 5, 5, 5, 4, and of 6 keys the last process has none.
+UNEVEN = dataclasses.replace(CONFIG, vocab_size=66, intermediate_size=19, num_attention_heads=3, head_dim=6)
 SETTINGS = TrainSettings(
     OptimizerSettings("muon", learning_rate=0.01),
     log_every=1,
@@ -271,21 +271,26 @@ def test_there_may_be_more_processes_than_matrices_of_a_shape():
 
 
 def snapshot_counted(directory):
-    """Take a snapshot, and note how many gathered parameters one process held at a time."""
-    held = []
-    gathered = DTensor.full_tensor
+    """Take a snapshot, and note how many gathered parameters and copies of them a process held at a time."""
+    kept = []
 
-    def counted(parameter):
-        whole = gathered(parameter)
-        held.append(StorageWeakRef(whole.untyped_storage()))
-        most.append(sum(not one.expired() for one in held))
-        return whole
+    def counted(function):
+        def note(*arguments, **keywords):
+            whole = function(*arguments, **keywords)
+            kept.append(StorageWeakRef(whole.untyped_storage()))
+            most.append(sum(not one.expired() for one in kept))
+            return whole
+
+        return note
 
     most: list[int] = []
     model = parallel.parallelize(tiny_model(), parallel.current())
-    with patch.object(DTensor, "full_tensor", counted):
+    with (
+        patch.object(DTensor, "full_tensor", counted(DTensor.full_tensor)),
+        patch.object(torch.Tensor, "to", counted(torch.Tensor.to)),
+    ):
         checkpoint.snapshot(1, model, {}, {})
-    (directory / str(parallel.current().rank)).write_text(f"{max(most)} {len(most)}")
+    (directory / str(parallel.current().rank)).write_text(f"{max(most)} {len(list(model.parameters()))}")
 
 
 def test_a_snapshot_keeps_no_gathered_weights_where_nothing_is_written(tmp_path):
