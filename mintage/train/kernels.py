@@ -19,8 +19,9 @@ from mintage.model.attention import attend
 from mintage.model.config import ModelConfig
 from mintage.model.isolation import Isolation, isolation_mask
 from mintage.model.transformer import Transformer
+from mintage.train.parallel import current
 from mintage.train.settings import TrainSettings
-from mintage.train.step import Batch, uses_bfloat16
+from mintage.train.step import Batch, micro_batches, uses_bfloat16
 
 RUNS = 5
 TOLERANCE = 0.03  # of the largest value; bfloat16 has steps of 0.008, and a wrong mask is off by all of it
@@ -169,9 +170,8 @@ def fastest_attention(
     if device.type != "cuda":
         yield
         return
-    batch = first_batch()
-    total, context = batch.inputs_BT.shape
-    rows = min(total, settings.micro_batch or total)
+    batch = current().rows(next(micro_batches(first_batch(), settings.micro_batch)))
+    rows, context = batch.inputs_BT.shape
     dtype = torch.bfloat16 if uses_bfloat16(settings, device) else torch.float32
     choice = attention_choice(model.config, rows, context, device, dtype)
     say(f"attention: {choice}")

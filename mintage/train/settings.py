@@ -82,7 +82,7 @@ class TrainSettings:
             pass: a third more work, and memory for one block's activations instead of all.
         float8: multiply in float8 inside the blocks, through torchao; on GPUs from Ada and Hopper on, and
             faster for about 1B parameters and more.
-        precision: "auto" is bfloat16 autocast on CUDA and float32 elsewhere.
+        precision: "auto" is bfloat16 autocast on a GPU that multiplies it (Ampere and newer), else float32.
         spike_sigma: skip a step whose loss or gradient norm lies so many standard deviations above the mean
             of the last 128 steps; None skips none.
         deterministic: only kernels that give the same bits in every run; slower on a GPU, and without effect

@@ -135,4 +135,5 @@ def log_row(step: int, window: list[float], tokens: int, learning_rate: float) -
 
 def uses_bfloat16(settings: TrainSettings, device: torch.device) -> bool:
     """Whether products are taken in bfloat16 (weights and their updates stay in float32)."""
-    return settings.precision == "bfloat16" or (settings.precision == "auto" and device.type == "cuda")
+    fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return settings.precision == "bfloat16" or (settings.precision == "auto" and fast)

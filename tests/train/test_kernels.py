@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.attention import SDPBackend
 
 from mintage.errors import MintageError
 from mintage.train import kernels
-from mintage.train.kernels import attention_choice, fastest, fastest_attention, isolation_choice
+from mintage.train.kernels import Choice, attention_choice, fastest, fastest_attention, isolation_choice
+from mintage.train.parallel import Processes
 from mintage.train.settings import TrainSettings
+from mintage.train.step import uses_bfloat16
 from tests.model.models import LAYOUTS, random_model
 
 from .tiny import Batch
@@ -72,6 +77,35 @@ def test_on_a_cpu_nothing_is_read_said_or_changed() -> None:
     model = random_model(LAYOUTS["qwen3 tied"])
     with fastest_attention(model, pytest.fail, TrainSettings(), pytest.fail):
         assert model.isolation == "mask"
+
+
+def test_the_rows_tried_are_those_of_one_process_in_one_micro_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def choose(config: Any, rows: int, context: int, *_: Any) -> Choice:
+        tried.append((rows, context))
+        return Choice("flash", {"flash": 1.0}, {})
+
+    monkeypatch.setattr(kernels, "attention_choice", choose)
+    monkeypatch.setattr(kernels, "current", lambda: Processes(1, 2, CPU))
+    weight = SimpleNamespace(device=torch.device("cuda"))
+    model: Any = SimpleNamespace(lm_head=SimpleNamespace(weight=weight), config=None)
+    tokens = np.zeros((12, 32), np.int64)
+    batch = Batch(tokens, tokens, tokens == 0)
+    for micro_batch in (None, 4, 40):
+        with fastest_attention(model, lambda: batch, TrainSettings(micro_batch=micro_batch), str):
+            pass
+    assert tried == [(6, 32), (2, 32), (6, 32)]
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_is_chosen_for_gpus_that_multiply_it(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "torch.cuda.is_bf16_supported", lambda including_emulation: has or including_emulation
+    )
+    assert uses_bfloat16(TrainSettings(), torch.device("cuda")) == has
+    assert not uses_bfloat16(TrainSettings(), CPU)
+    assert uses_bfloat16(TrainSettings(precision="bfloat16"), CPU)
 
 
 @pytest.mark.gpu
