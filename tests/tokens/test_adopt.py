@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tokenizers
 from hypothesis import given, settings
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from mintage.errors import MintageError
 from mintage.tokens import fast
@@ -138,6 +138,20 @@ def test_tokenizers_that_would_change_texts_are_refused(foreign, tmp_path: Path)
 
     with pytest.raises(MintageError, match="changes texts"):
         adopt(PLAIN, changed("lowercase", lowercase))
+
+    def without_a_byte(made: tokenizers.Tokenizer) -> None:
+        specification = json.loads(made.to_str())
+        vocabulary = specification["model"]["vocab"]
+        spare = next(
+            token
+            for token in pre_tokenizers.ByteLevel.alphabet()
+            if not any(token in merge for merge in specification["model"]["merges"])
+        )
+        vocabulary["spare"] = vocabulary.pop(spare)
+        made.model = tokenizers.Tokenizer.from_str(json.dumps(specification)).model
+
+    with pytest.raises(MintageError, match="cannot write every byte"):
+        adopt(PLAIN, changed("without a byte", without_a_byte))
     with pytest.raises(MintageError, match="does not give a text back"):
         adopt(PLAIN, changed("prefixed", prefixed))
     (tmp_path / "empty").mkdir()
@@ -146,6 +160,43 @@ def test_tokenizers_that_would_change_texts_are_refused(foreign, tmp_path: Path)
     (tmp_path / "empty" / "tokenizer.json").write_text('{"model": {"type": "WordPiece"}}')
     with pytest.raises(MintageError, match="byte-level BPE"):
         adopt(PLAIN, tmp_path / "empty")
+
+
+def test_what_a_tokenizer_would_add_to_a_text_or_take_from_it_is_left_to_the_stages(
+    foreign, tmp_path: Path
+) -> None:
+    """As Llama 3's puts a token before each text, and others cut or fill texts to a length."""
+    folder, theirs = foreign
+    made = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    made.post_processor = processors.TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", 0)]
+    )
+    made.enable_truncation(4)
+    made.enable_padding(length=9)
+    made.save(str(tmp_path / "tokenizer.json"))
+    text = "It's 1,234.5 and then some more of it"
+    assert made.encode(text).ids != theirs.encode(text).ids
+    assert adopt(PLAIN, tmp_path).encode(text) == theirs.encode(text).ids
+
+
+def test_control_tokens_that_are_there_keep_their_ids_and_become_special(foreign, tmp_path: Path) -> None:
+    """One as an added token that is not special, one as a plain entry of the vocabulary, the others new."""
+    folder, theirs = foreign
+    made = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    specification = json.loads(made.to_str())
+    size = theirs.get_vocab_size()
+    specification["model"]["vocab"]["<|assistant|>"] = size
+    made = tokenizers.Tokenizer.from_str(json.dumps(specification))
+    made.add_tokens([tokenizers.AddedToken("<|user|>", special=False)])
+    made.save(str(tmp_path / "tokenizer.json"))
+    ours = adopt(PLAIN, tmp_path)
+    new = [token for token in CONTROL_TOKENS[1:] if token not in ("<|user|>", "<|assistant|>")]
+    expected = {"<|endoftext|>": 0, "<|assistant|>": size, "<|user|>": size + 1}
+    expected |= {token: size + 2 + number for number, token in enumerate(new)}
+    assert ours.control_ids == expected
+    assert ours.vocab_size == size + 2 + len(new)
+    for token, number in expected.items():
+        assert number not in ours.encode(f"{token} is text")
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
