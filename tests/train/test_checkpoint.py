@@ -118,6 +118,7 @@ def test_a_finished_run_is_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "take_step", None)
     second = run(tmp_path, 4)
     assert second == dataclasses.replace(first, resumed_from=4, seconds=second.seconds)
+    assert 0 < first.seconds <= second.seconds  # kept with the checkpoint, a moment after the last row
 
 
 def test_retention_keeps_the_last_and_every_so_many_and_never_counts_damaged_ones(tmp_path):

@@ -157,7 +157,7 @@ def test_muons_update_by_hand(processes: int) -> None:
 
 @pytest.mark.parametrize(("compiled", "bytes_a_logit"), [(True, 4), (False, 23)])
 def test_the_logits_of_a_gpu_by_hand(compiled: bool, bytes_a_logit: int) -> None:
-    """256 tokens fit in one chunk; besides, the head in bfloat16, its gradient, and those of hidden states."""
+    """256 tokens fit in one chunk; besides, the head in bfloat16, its gradient, and of hidden states."""
     config = small("llama", vocab_size=102_400)
     found = footprint(config, TrainSettings(compile=compiled), 2, 128, cuda=True)
     assert found.moment == "the loss"
@@ -174,7 +174,7 @@ def test_the_logits_of_a_gpu_by_hand(compiled: bool, bytes_a_logit: int) -> None
 def test_the_embedding_of_a_large_vocabulary_by_hand(
     tied: bool, cuda: bool, threads: int, heads: int
 ) -> None:
-    """The head's gradient waits for the embedding's, one of each thread: where they are one table, by the rows
+    """The head's gradient waits for the embedding's, in each thread: where they are one table, by the rows
     of the tokens that came on a CPU, and on a GPU whole and with the sum of both."""
     config = small("llama", vocab_size=102_400, tie_word_embeddings=tied)
     found = footprint(config, TrainSettings(), 4, 2, threads=threads, cuda=cuda)
