@@ -90,8 +90,10 @@ def test_a_checkpoint_waits_for_the_room_that_it_needs(
     fail, write = failing(1, []), checkpoint.write
     monkeypatch.setattr(checkpoint, "write", lambda *arguments: (fail(), write(*arguments))[1])
     moment = checkpoint.snapshot(1, tiny_model(), {}, {})
+    assert not place.is_short()
     place.writer.begin(moment)
-    assert not place.checkpoint_is_whole()
+    place.writer._pool.submit(lambda: None).result()  # after the writing, in its thread
+    assert place.is_short() and not place.checkpoint_is_whole()
     disk.free = moment.bytes + SLACK - 1
 
     def at_a_wait(number: int) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,11 +57,13 @@ def test_handlers_are_back_after_an_error(caught: list[int]) -> None:
 
 
 def test_a_wait_ends_with_the_signal() -> None:
+    found: list[int] = []
     with stop_signals() as stop:
-        asker = threading.Thread(target=lambda: (time.sleep(0.05), stop.ask(signal.SIGTERM)))
-        asker.start()
-        assert stop.wait(60) == signal.SIGTERM
-        asker.join()
+        waiter = threading.Thread(target=lambda: found.append(stop.wait(600)), daemon=True)
+        waiter.start()
+        stop.ask(signal.SIGTERM)
+        waiter.join(60)
+    assert found == [signal.SIGTERM]
 
 
 def test_outside_the_main_thread_nothing_is_touched(caught: list[int]) -> None:
