@@ -55,6 +55,7 @@ def test_tensorboard_holds_the_metrics_once_after_a_resume(tmp_path: Path) -> No
 
     record(tmp_path, 1, 10, ["tensorboard"])
     record(tmp_path, 7, 12, ["tensorboard"])  # steps 7 to 10 are taken a second time
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1  # a reader without purging sees none twice
     read_back = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     expected: dict[str, list[tuple[int, float]]] = {}
     for row in read_metrics(tmp_path / METRICS):
@@ -235,8 +236,11 @@ def test_a_place_that_hangs_holds_the_run_up_for_a_moment_only(
     said: list[str] = []
     tracker = trackers.Tracker("tensorboard", tmp_path, {}, [{"step": 1}], said.append)
     tracker.wake()
+    patience: list[float] = []
+    join = tracker.thread.join
+    monkeypatch.setattr(tracker.thread, "join", lambda seconds: (patience.append(seconds), join(seconds)))
     tracker.close()
-    assert len(said) == 1 and "left behind" in said[0]
+    assert patience == [0.05] and len(said) == 1 and "left behind" in said[0]
     release.set()
 
 
