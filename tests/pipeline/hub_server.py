@@ -28,6 +28,7 @@ class Hub:
     altered: dict[str, bytes] = field(default_factory=dict)  # what is sent in place of the file
     asked: list[tuple[str, str, str | None, str | None]] = field(default_factory=list)
     store: str = ""
+    commit: str = COMMIT
 
     def description(self) -> bytes:
         """The answer of /api/models/owner/name."""
@@ -41,7 +42,7 @@ class Hub:
             siblings.append(entry)
         card = {"license": self.licence} if self.licence else {}
         return json.dumps(
-            {"id": "owner/name", "sha": COMMIT, "siblings": siblings, "cardData": card}
+            {"id": "owner/name", "sha": self.commit, "siblings": siblings, "cardData": card}
         ).encode()
 
 
@@ -65,13 +66,13 @@ def handler(hub: Hub, host: str) -> type[BaseHTTPRequestHandler]:
             name, _, revision = path.partition("/revision/")
             if name != "owner/name":
                 self.answer(401, b"", {"X-Error-Code": "RepoNotFound"})
-            elif revision and revision not in (COMMIT, "main", *hub.revisions):
+            elif revision and revision not in (hub.commit, "main", *hub.revisions):
                 self.answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
             else:
                 self.answer(200, hub.description())
 
         def send(self, path: str) -> None:
-            name = path.removeprefix(f"/owner/name/resolve/{COMMIT}/").removeprefix("/blob/")
+            name = path.removeprefix(f"/owner/name/resolve/{hub.commit}/").removeprefix("/blob/")
             bearer = self.headers.get("Authorization")
             hub.asked.append((host, name, self.headers.get("Range"), bearer))
             if name not in hub.files:

@@ -19,7 +19,7 @@ from mintage.model import huggingface
 from mintage.model.config import ModelConfig
 from mintage.model.transformer import Transformer
 from mintage.pipeline.artifacts import Made, make
-from mintage.pipeline.download import download, licence_of
+from mintage.pipeline.download import Listed, download, is_right, licence_of
 from mintage.pipeline.hub import resolve
 from mintage.pipeline.models import model_directory
 from mintage.tokens.tokenizer import TokenizerSettings, train
@@ -179,6 +179,38 @@ def test_a_later_command_goes_on_where_an_earlier_one_gave_up(hub: Hub, workspac
     ]
 
 
+def test_a_later_command_takes_nothing_of_another_commit(hub: Hub, workspace: Workspace) -> None:
+    hub.cut_after["model.safetensors"] = [5_000] + [0] * (transport.ATTEMPTS - 1)
+    with pytest.raises(MintageError, match="run the same command again"):
+        download("owner/name", workspace)
+    hub.commit = COMMIT[::-1]
+    hub.files["model.safetensors"] = hub.files["model.safetensors"][::-1]
+    hub.asked.clear()
+    card = download("owner/name", workspace)
+    assert card.settings["commit"] == hub.commit
+    asked = {name: asked for host, name, asked, _ in hub.asked if host == "store"}
+    assert asked["model.safetensors"] is None  # from its beginning
+    assert {path.split("/")[1] for path in everything_in(workspace)} == {"owner--name"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "right"),
+    [
+        (Listed("x", 3, None, None), True),
+        (Listed("x", 4, None, None), False),
+        (Listed("x", 3, hashlib.sha256(b"abc").hexdigest(), None), True),
+        (Listed("x", 3, hashlib.sha256(b"abd").hexdigest(), hashlib.sha1(b"blob 3\0abc").hexdigest()), False),
+        (Listed("x", 3, None, hashlib.sha1(b"blob 3\0abc").hexdigest()), True),
+        (Listed("x", 3, None, hashlib.sha1(b"abc").hexdigest()), False),
+    ],
+)
+def test_a_file_is_right_by_its_size_and_by_the_best_hash_that_is_listed(
+    tmp_path: Path, listed: Listed, right: bool
+) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert is_right(tmp_path / "x", listed) == right
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_bytes_that_the_hub_does_not_list_are_thrown_away(hub: Hub, workspace: Workspace, name: str) -> None:
     hub.altered[name] = hub.files[name][:-1] + b"!"
@@ -219,6 +251,10 @@ def test_a_tokenizer_comes_without_the_weights_and_is_no_model(hub: Hub, workspa
     assert (resolve("owner/name", workspace) / "tokenizer.json").read_bytes() == hub.files["tokenizer.json"]
     with pytest.raises(MintageError, match="a tokenizer without a model"):
         model_directory(workspace, "owner/name")
+    hub.asked.clear()
+    download("owner/name", workspace)  # the model too, in the same place
+    assert model_directory(workspace, "owner/name") == resolve("owner/name", workspace)
+    assert {name for host, name, _, _ in hub.asked} & set(card.files) == set()
 
 
 def test_what_is_no_model_is_said_to_be_none(hub: Hub, workspace: Workspace) -> None:
