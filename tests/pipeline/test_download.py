@@ -283,8 +283,10 @@ def test_a_pull_request_is_a_revision(
 ) -> None:
     """The refusal of pickles names one; its slashes are part of the revision, not of the address."""
     hub.revisions["refs%2Fpr%2F1"] = COMMIT
-    monkeypatch.setenv("HF_ENDPOINT", os.environ["HF_ENDPOINT"] + "/")
+    endpoint = os.environ["HF_ENDPOINT"]
+    monkeypatch.setenv("HF_ENDPOINT", f"{endpoint}/")
     card = download("owner/name@refs/pr/1", workspace)
+    assert card.settings["endpoint"] == endpoint  # however it is written
     assert card.settings["revision"] == "refs/pr/1"
     assert resolve("owner/name@refs/pr/1", workspace).name == card.name
 
