@@ -39,7 +39,7 @@ SHORT_SHARE = 0.6  # of the tokens, where a short context comes first
 @dataclass(frozen=True)
 class _Row:
     """One position of the dial; `contexts` in the order of their phases, `micro_batch` in sequences (of a
-    card of 80 GB; of 24 GB a quarter, but 1b fits there only with AdamW: see `mintage estimate`)."""
+    card of 80 GB; of 24 GB a quarter)."""
 
     vocab_size: int
     hidden_size: int

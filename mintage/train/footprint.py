@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from mintage.model.config import ModelConfig
 from mintage.train.objectives.accelerated import rows_at_a_time
 from mintage.train.objectives.next_token import CHUNK
+from mintage.train.optimizers import matrices_at_a_time
 from mintage.train.parallel import WHOLE_GRADIENTS
 from mintage.train.settings import TrainSettings
 
@@ -214,9 +215,10 @@ def optimizer_state(config: ModelConfig, settings: TrainSettings) -> int:
 
 def update_temporaries(config: ModelConfig, settings: TrainSettings, cuda: bool, processes: int) -> int:
     """Bytes that the optimizer takes and gives back. Fused AdamW takes none. Muon takes, for the matrices of
-    one shape: the scaled gradients, the updates, these stacked, two iterates, and two small squares; iterates
-    and squares in bfloat16 on a GPU. Of several processes each has the first two of its rows, and the others
-    of the matrices that are its own, as they came from the others and put together besides."""
+    one shape that it stacks at a time: the scaled gradients, the updates, these stacked, two iterates, and
+    two small squares; iterates and squares in bfloat16 on a GPU. Of several processes each has the first two
+    of its rows, and the others of the matrices that are its own, as they came from the others and put
+    together besides."""
     if settings.optimizer.name == "adamw":
         return 0
     groups: Counter[tuple[int, int]] = Counter()
@@ -224,10 +226,11 @@ def update_temporaries(config: ModelConfig, settings: TrainSettings, cuda: bool,
         groups[min(r, c), max(r, c)] += number
     width = BFLOAT16 if cuda else FLOAT32
     stages = 1 if processes == 1 else 3
+    stacked = {(r, c): min(n, matrices_at_a_time(r * c, processes)) for (r, c), n in groups.items()}
     return max(
         2 * FLOAT32 * r * c * number // processes
         + -(-number // processes) * (stages * FLOAT32 * r * c + 2 * width * (r * c + r * r))
-        for (r, c), number in groups.items()
+        for (r, c), number in stacked.items()
     )
 
 

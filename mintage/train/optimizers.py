@@ -6,6 +6,7 @@ Both read the two attributes that torch's own fused optimizers read, on the devi
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -17,10 +18,14 @@ from torch.optim import AdamW, Optimizer
 
 from mintage.model.gpt2 import Conv1D
 from mintage.model.transformer import Transformer
+from mintage.train.parallel import current
 from mintage.train.settings import OptimizerSettings
 from mintage.train.sharding import as_shared, held, over_whole_matrices, whole
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+# Numbers of the matrices that a process orthogonalises at a time (512 MiB): enough for large products, and
+# the memory of an update does not grow with the depth.
+STACKED = 1 << 27
 
 
 def orthogonalize(matrices_KRC: Tensor, iterations: int) -> Tensor:
@@ -49,13 +54,18 @@ def orthogonalize_together(matrices: list[Tensor], iterations: int) -> list[Tens
     return [x.mT if m.shape[0] > m.shape[1] else x for x, m in zip(stacked_KRC, matrices)]
 
 
+def matrices_at_a_time(numbers: int, processes: int) -> int:
+    """How many matrices of so many numbers are stacked, over all processes that share them."""
+    return max(1, STACKED // numbers) * processes
+
+
 class Muon(Optimizer):
     """Momentum, orthogonalised (Jordan et al. 2024): Nesterov momentum, update scaled by sqrt(max(1,
     outputs/inputs)).
 
     A matrix has as many rows as outputs; in a group with `stored_transposed` it has as many columns.
     Buffers are kept per parameter, so that a state can be saved, inspected and sharded by name; matrices of
-    equal shape are stacked only inside the step, where one batched product serves them all. Of matrices that
+    equal shape are stacked only inside the step, where one batched product serves many. Of matrices that
     several processes share, each holds some rows, and orthogonalises some of the matrices (sharding.py).
     """
 
@@ -79,8 +89,10 @@ class Muon(Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     by_shape[tuple(sorted(whole(parameter).shape))].append(parameter)
-            for parameters in by_shape.values():
-                self._step_together(parameters, group)
+            for shape, parameters in by_shape.items():
+                size = matrices_at_a_time(math.prod(shape), current().world)
+                for start in range(0, len(parameters), size):
+                    self._step_together(parameters[start : start + size], group)
 
     def _step_together(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
         gradients: tuple[Tensor, ...] | list[Tensor] = [p.grad for p in parameters if p.grad is not None]

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from mintage.model.transformer import Transformer
+from mintage.train import optimizers as module
 from mintage.train.optimizers import Muon, build_optimizers, orthogonalize, set_learning_rate, state_tensors
 from mintage.train.settings import OptimizerSettings
 from tests.model.models import LAYOUTS
@@ -48,6 +49,31 @@ def test_muon_follows_the_float64_reference(dtype, tolerance):
         expected = muon_reference(weight, own, 0.1, 0.9, 0.2, 5)
         error = (parameter.double() - expected).norm() / (expected - weight.double()).norm()
         assert error < tolerance
+
+
+def test_matrices_stacked_a_few_at_a_time_take_the_same_step(monkeypatch):
+    def stepped():
+        generator = torch.Generator().manual_seed(0)
+        parameters = [nn.Parameter(torch.randn(6, 4, generator=generator)) for _ in range(5)]
+        optimizer = Muon(parameters, lr=0.1)
+        for parameter in parameters:
+            parameter.grad = torch.randn(6, 4, generator=generator)
+        optimizer.step()
+        return parameters
+
+    sizes = []
+
+    def counting(matrices, iterations):
+        sizes.append(len(matrices))
+        return together(matrices, iterations)
+
+    together = module.orthogonalize_together
+    monkeypatch.setattr(module, "orthogonalize_together", counting)
+    at_once = stepped()
+    monkeypatch.setattr(module, "STACKED", 2 * 24)
+    torch.testing.assert_close(stepped(), at_once)
+    assert sizes == [5, 2, 2, 1]
+    assert (module.matrices_at_a_time(49, 1), module.matrices_at_a_time(24, 4)) == (1, 8)
 
 
 def test_every_setting_reaches_its_optimizer():
