@@ -138,7 +138,7 @@ def write(run_directory: Path, moment: Snapshot) -> Path:
                 record = {"step": moment.step, **moment.state, "versions": versions(), "files": files}
                 record["hash"] = json_sha256(record)
                 (directory / STATE).write_text(json.dumps(record, indent=1))
-        except Exception as error:
+        except (Exception, CheckpointException) as error:  # torch's is no Exception
             failure = error
         if not told:
             processes.tell(None, processes.writing)
@@ -296,7 +296,6 @@ def _full_disk_as_os_error() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        text = f"{error!r} {getattr(error, 'failures', '')!r}"
-        if not isinstance(error, OSError | MintageError) and os.strerror(errno.ENOSPC) in text:
+        if not isinstance(error, OSError | MintageError) and os.strerror(errno.ENOSPC) in repr(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -214,6 +215,8 @@ def test_shards_and_tokenizer_are_checked_before_the_first_step(alone):
     before = record.stat().st_mtime_ns
     check_shards(shards, tokenizer)
     assert record.stat().st_mtime_ns == before  # the hashes are not computed again
+    with pytest.raises(MintageError, match=r"encoded by tokenizer .* use the tokenizer of these shards"):
+        check_shards(shards, SimpleNamespace(hash="0" * 64))
     with pytest.raises(MintageError, match="the tokenizer has 300 tokens and the model places for 64"):
         check_model(ModelConfig(vocab_size=64), tokenizer, PHASES)
     fitting = ModelConfig(vocab_size=300, max_position_embeddings=64)

@@ -184,29 +184,33 @@ def test_a_run_stopped_on_two_goes_on_on_another_number(tmp_path, alone, then):
     )
 
 
+def fill(place, name, call, error):
+    """Let the n-th call of a function of a module or class fail."""
+
+    def full(*arguments, **keywords):
+        made.append(1)
+        if len(made) == call:
+            raise error
+        return original(*arguments, **keywords)
+
+    made, original = [], getattr(place, name)
+    setattr(place, name, full)
+
+
 def without_room(directory, settings):
     """Train where there is no room for the second checkpoint: at first not for a directory, then not for the
     rows of the last process, then not for the weights."""
-
-    def fill(place, name, calls, error):
-        def full(*arguments, **keywords):
-            made.append(1)
-            if len(made) in calls:
-                raise error
-            return original(*arguments, **keywords)
-
-        made, original = [], getattr(place, name)
-        setattr(place, name, full)
-
     processes = parallel.current()
     for group in (processes.control, processes.writing):  # a disk may be full over a weekend
         assert group._get_backend(torch.device("cpu")).options._timeout > timedelta(days=3)
     no_room = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    fill(checkpoint, "publish_directory", [2], no_room)
+    fill(checkpoint, "publish_directory", 2, no_room)
+    if not processes.first:
+        checkpoint.prune = None  # who does not publish removes nothing either
     if processes.rank == processes.world - 1:
         message = "I/O error: No space left on device (os error 28)"
-        fill(checkpoint.HuggingFaceStorageWriter, "write_data", [2], SafetensorError(message))
-    fill(huggingface, "save", [2], no_room)
+        fill(checkpoint.HuggingFaceStorageWriter, "write_data", 2, SafetensorError(message))
+    fill(huggingface, "save", 2, no_room)
     room.FIRST_WAIT = 0.01
     learn(directory, settings)
 
@@ -217,6 +221,25 @@ def test_all_processes_wait_where_one_finds_no_room(tmp_path, alone):
     assert sorted(checkpoint_steps(tmp_path)) == [10, 20]
     assert [checkpoint.damage(tmp_path / f"checkpoint-{step}") for step in (10, 20)] == [None, None]
     np.testing.assert_allclose(losses(tmp_path), expected, atol=1e-5, rtol=0)
+
+
+def broken(directory):
+    """Train where the disk of the last process breaks; note what each process ends with."""
+    processes = parallel.current()
+    if not processes.first:
+        error = OSError(errno.EIO, os.strerror(errno.EIO))
+        fill(checkpoint.HuggingFaceStorageWriter, "write_data", 1, error)
+    try:
+        learn(directory, SETTINGS)
+    except BaseException as error:
+        (directory / f"said-{processes.rank}").write_text(repr(error))
+
+
+def test_all_processes_end_where_one_cannot_write_and_say_why(tmp_path):
+    assert together(2, broken, tmp_path) == [0, 0]
+    for rank in range(2):
+        assert os.strerror(errno.EIO) in (tmp_path / f"said-{rank}").read_text()
+    assert checkpoint_steps(tmp_path) == []
 
 
 def killed(directory, settings, call):
