@@ -87,7 +87,7 @@ def uncut(tmp_path_factory):
     directory = tmp_path_factory.mktemp("uncut")
     assert exit_code(directory) == 0
     weights, digests, rows = outcome(directory)
-    assert {"window", "random_state", "optimizer.model.norm.weight.exp_avg"} <= digests.keys()
+    assert {"window", "history", "random_state", "optimizer.model.norm.weight.exp_avg"} <= digests.keys()
     assert [row["step"] for row in rows if "loss" in row] == [3, 6, 9, 12]
     assert [row["step"] for row in rows if "evaluation" in row] == [4, 8, 12]
     return weights, digests, rows
