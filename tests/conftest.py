@@ -9,11 +9,17 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import hypothesis
 import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
 WORDS = ("revenue", "income", "margin", "bank", "policy", "inflation", "growth", "rose", "fell", "cash")
+# How fast an example is drawn and tried says how busy the machine is.
+hypothesis.settings.register_profile(
+    "mintage", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("mintage")
 
 
 @pytest.fixture(scope="session")

@@ -55,7 +55,7 @@ def test_the_first_documents_are_the_earliest_in_their_order(tmp_path: Path) -> 
     assert [each.available_at.day for each in change.first if each.available_at] == [4, 7, 9, 12, 15]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(
         st.tuples(st.none() | st.integers(1, 28), st.integers(0, 5), st.booleans()), min_size=1, max_size=12

@@ -96,7 +96,7 @@ def test_every_format_gives_the_same_documents(tmp_path, suffix):
 cells = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(cells.filter(lambda text: text.strip()), min_size=1, max_size=5),
     st.sampled_from(["jsonl", "csv", "parquet"]),

@@ -118,7 +118,7 @@ def tiny_row_groups(monkeypatch):
 
 
 # the fixture only makes row groups small; that it lasts over the examples does no harm
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(random_stores(), st.integers(-1, 6), st.sampled_from(USES))
 def test_a_view_is_that_of_the_store_cut_at_its_time(tmp_path_factory, tiny_row_groups, documents, day, gate):
     cut = DAY_ZERO + timedelta(days=day)

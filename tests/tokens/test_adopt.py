@@ -58,7 +58,7 @@ def test_ids_stay_and_missing_control_tokens_follow(foreign) -> None:
 
 
 @given(text=ANY_TEXT)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_text_comes_back_in_pieces_as_in_one(foreign, text: str) -> None:
     folder, _ = foreign
     ours = adopt(PLAIN, folder)

@@ -89,7 +89,7 @@ def test_a_machine_without_gigatoken_encodes_as_well(
     assert fast.encoder(trained)([TEXT])[0].tolist() == trained.encode(TEXT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.lists(

@@ -25,7 +25,7 @@ from mintage.tokens.plan import Phase, Plan, PlanSettings, ledger_root
 from mintage.tokens.tokenizer import PAD_ID
 from tests.tokens.small_corpus import CHARACTERS, build, characters, day, distinct_texts, document
 
-QUICK = settings(max_examples=15, deadline=None)
+QUICK = settings(max_examples=15)
 keys = st.integers(0, 2**64 - 1)
 
 
@@ -57,14 +57,14 @@ def targets_of(batch: Batch) -> list[int]:
 
 
 @given(size=st.integers(1, 3000), key=keys)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_permutation_is_one_to_one(size: int, key: int) -> None:
     image = permute(np.arange(size), size, np.full(size, key, np.uint64))
     assert sorted(image.tolist()) == list(range(size))
 
 
 @given(size=st.integers(1, 2**40), key=keys, data=st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_permutation_of_one_index_needs_no_others(size: int, key: int, data: st.DataObject) -> None:
     index = data.draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=5))
     together = permute(np.array(index), size, np.full(len(index), key, np.uint64))
@@ -92,7 +92,7 @@ mixes = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.001, 1000), min
 
 
 @given(mix=mixes)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_prefix_holds_each_source_within_one_of_its_share(mix: dict[str, float]) -> None:
     parts = weights(mix)
     assert sum(parts.values()) == 1000 and min(parts.values()) >= 1
@@ -322,7 +322,7 @@ def stores(draw: st.DrawFn) -> list[Document]:
     layout=st.sampled_from(["windows", "documents"]),
     shard_tokens=st.sampled_from([50, 1 << 27]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_plan_as_of_a_day_is_the_plan_of_the_store_cut_at_that_day(
     store, moment, layout, shard_tokens
 ) -> None:

@@ -43,7 +43,7 @@ def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
 
 
 @given(text=ANY_TEXT)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_comes_back_and_holds_no_control_token(tokenizer: Tokenizer, text: str) -> None:
     ids = tokenizer.encode(text)
     assert tokenizer.decode(ids) == text
@@ -51,7 +51,7 @@ def test_any_text_comes_back_and_holds_no_control_token(tokenizer: Tokenizer, te
 
 
 @given(text=ANY_TEXT)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_cutting_long_texts_changes_no_token(tokenizer: Tokenizer, text: str) -> None:
     whole = tokenizers.Tokenizer.from_str(tokenizer._json)
     whole.encode_special_tokens = True
@@ -61,7 +61,7 @@ def test_cutting_long_texts_changes_no_token(tokenizer: Tokenizer, text: str) ->
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_streamed_text_joins_to_the_decoded_text(tokenizer: Tokenizer, data: st.DataObject) -> None:
     ids = data.draw(st.lists(st.integers(0, tokenizer.vocab_size + 5), max_size=40))
     stream = tokenizer.decode_stream()
@@ -117,7 +117,7 @@ contents = st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), 
 
 
 @given(turns=contents)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_chat_mask_covers_the_assistant_and_contents_cannot_take_over(tokenizer: Tokenizer, turns) -> None:
     expected_ids: list[int] = []
     expected_mask: list[int] = []

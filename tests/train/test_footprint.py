@@ -222,7 +222,7 @@ shapes = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(
     config=shapes,
     rows=st.integers(2, 63),  # of 64: the whole batch at once needs no sum of gradients
@@ -244,7 +244,7 @@ def test_more_never_takes_less(config: ModelConfig, rows: int, context: int, cud
     assert footprint(deeper, training, rows, context, cuda=cuda).total >= base
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(config=shapes, processes=st.sampled_from([2, 4, 8, 64]))
 def test_sharing_divides_the_state(config: ModelConfig, processes: int) -> None:
     alone = footprint(config, MUON, 64, 128, cuda=True)

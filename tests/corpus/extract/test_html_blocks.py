@@ -6,7 +6,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mintage.corpus.extract.html import article, to_markdown
@@ -199,7 +199,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(PIECES | st.text(max_size=5), max_size=40).map("".join))
 def test_malformed_pages_never_raise(html: str) -> None:
     for data in (
@@ -217,7 +216,6 @@ def test_characters_that_xml_cannot_hold_are_dropped(character: str) -> None:
     assert to_markdown(f"<p>a<br>{character}b</p>{character}") == "a b\n"
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read(data: bytes) -> None:
     assert "\0" not in to_markdown(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mintage.corpus.extract.html import to_markdown
@@ -207,7 +207,6 @@ def test_a_table_that_lays_out_the_page_is_no_table() -> None:
 FIGURES = st.integers(-10_000_000, 10_000_000)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(FIGURES, FIGURES), min_size=1, max_size=6), st.data())
 def test_every_figure_is_read_back_beside_its_label_and_under_its_year(
     rows: list[tuple[int, int]], data: st.DataObject

@@ -136,7 +136,7 @@ def naive_view(documents: list[Document], as_of: datetime | None, gate: str) -> 
 
 
 # without shrinking: each example writes two corpora, and a failing one is small already
-@settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=8, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(random_stores(), st.integers(-1, 6), st.sampled_from(USES))
 def test_a_view_is_that_of_the_store_cut_at_its_time(tmp_path_factory, documents, day, gate):
     cut = DAY_ZERO + timedelta(days=day)

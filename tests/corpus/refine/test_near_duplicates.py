@@ -204,7 +204,7 @@ def test_a_large_bucket_costs_a_bounded_number_of_comparisons(tmp_path):
     assert 149 <= report.candidates <= 150 * 2 * module.NEIGHBOURS * settings.bands
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(alphabet="ab 1,.é—$\n", max_size=60), min_size=1, max_size=5))
 def test_words_of_a_text_do_not_depend_on_the_texts_beside_it(texts):
     together = words_of(texts)

@@ -334,7 +334,7 @@ def day_lists(draw: st.DrawFn) -> list[Day]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(day_lists())
 @example(
     [  # the highest price is not of the day of the highest close, nor the lowest of that of the lowest

@@ -31,7 +31,7 @@ STORED = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.DataObject) -> None:
     answers = [(response(name), note) for name, note in STORED]
@@ -39,7 +39,7 @@ def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.D
     assert found >= whole
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_a_damaged_archive_is_a_bad_answer(data: st.DataObject) -> None:
     body = archive("BTCUSDT-1d-2024-12")["BTCUSDT-1d-2024-12.zip"]

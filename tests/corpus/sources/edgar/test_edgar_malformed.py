@@ -71,7 +71,7 @@ def test_an_error_in_json_with_status_200_is_refused_and_never_stored(
     assert [document.kind for document in documents].count("facts") == 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_anything_at_any_place_of_an_answer_stops_nothing_else(data: st.DataObject) -> None:
     edgar = edgar_with_facts()
@@ -85,7 +85,7 @@ def test_anything_at_any_place_of_an_answer_stops_nothing_else(data: st.DataObje
     assert accessions(documents) >= {B1}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.data())
 def test_any_bytes_changed_or_cut_in_a_filing_stop_nothing_else(data: st.DataObject) -> None:
     edgar = Edgar()

@@ -54,7 +54,7 @@ def check(document: Document) -> tuple[str, Fraction]:
     return document.title, Fraction(result)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.sampled_from([PERCENT, INDEX]),
     st.lists(st.tuples(MONTHS, st.none() | FIGURES, st.integers(0, 30)), min_size=1, max_size=25),

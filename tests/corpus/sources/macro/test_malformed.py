@@ -40,7 +40,7 @@ STORED = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.DataObject) -> None:
     answers = [(response(name), note) for name, note in STORED]
@@ -48,7 +48,7 @@ def test_an_answer_with_anything_at_any_place_never_breaks_the_parser(data: st.D
     assert found >= whole - {spoiled}  # a provider of two answers
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(JSON)
 def test_an_answer_of_another_shape_is_refused_when_it_comes(content: Any) -> None:
     for rows_of in (bls.values_of, treasury.rows_of, world_bank.rows_of, ecb.rows_of):

@@ -42,7 +42,7 @@ def reading(period: Period, value: Decimal | None, day: int) -> Reading:
     return Reading(SERIES, period, value, "", Release(stored.moment, "day", stored.moment.date()), stored)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(MONTHS, st.none() | FIGURES, st.integers(0, 30)), min_size=1, max_size=25))
 def test_at_every_moment_the_pages_hold_the_newest_value_of_every_period(
     history: list[tuple[Period, Decimal | None, int]],
@@ -71,7 +71,7 @@ def test_at_every_moment_the_pages_hold_the_newest_value_of_every_period(
                 assert sorted(figures) == sorted(known)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.dictionaries(MONTHS, st.none() | FIGURES, min_size=1, max_size=12).filter(
         lambda rows: any(value is not None for value in rows.values())
@@ -92,7 +92,7 @@ def test_all_three_forms_say_the_same_figures_and_say_every_gap(rows: dict[Perio
             assert said in text
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.none() | NUMBERS, min_size=1, max_size=8))
 def test_every_figure_of_a_text_stands_in_the_answer_with_its_unit(values: list[float | int | None]) -> None:
     named = WorldBankIndicator("I.D", ("USA",), "USD")

@@ -137,7 +137,6 @@ closes = st.lists(st.integers(-180, 180), min_size=70, max_size=140)
 
 @settings(
     max_examples=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(steps=closes, split=st.integers(15, 60), ratio=st.sampled_from([2, 3, 4]), paid=st.integers(1, 400))

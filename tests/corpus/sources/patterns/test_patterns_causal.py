@@ -75,7 +75,7 @@ def test_no_reading_rests_on_a_bar_after_it(spy, eurusd):
             assert reading.points
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 160))
 def test_random_markets_are_never_reread(seed, count):
     random = np.random.default_rng(seed)
