@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -119,6 +121,8 @@ def test_folding_breaks_at_hyphens_and_keeps_every_letter(text: str, width: int)
     assert "".join(lines) == text and max(map(len, lines)) <= width
     if all(len(piece) < width for piece in text.split("-")):
         assert all(line.endswith("-") for line in lines[:-1])
+        for line, following in pairwise(lines):  # as much on a line as it holds
+            assert len(line) + len(re.match("[^-]*-?", following)[0]) > width
 
 
 @pytest.mark.parametrize("count", [2, 4, 6])
