@@ -65,7 +65,7 @@ TARGET = ModelConfig(
     num_attention_heads=4, num_key_value_heads=4, head_dim=16, max_position_embeddings=CONTEXT,
     hidden_act="gelu_new", attention_bias=True, mlp_bias=True,
 )  # fmt: skip
-BASE_STEPS = 13500  # on 7.5 times the tokens of the fresh model: GPT-2 has seen far more than its cut will
+BASE_STEPS = 4500
 ADAMW_RATES = {"fresh": (2e-3, 4e-3, 8e-3, 16e-3), "cut": (3e-3, 1.5e-3, 6e-3, 12e-3)}
 MUON_RATES = {  # of the rest, of the matrices
     "fresh": ((1e-2, 0.02), (5e-3, 0.01), (2e-2, 0.04)),

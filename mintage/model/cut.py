@@ -194,7 +194,9 @@ def linear(maps: dict[str, Map], module: str, biased: bool) -> dict[str, Tensor]
 
 
 def gains(table_VC: Tensor, head_DV: Tensor, n_RTC: Tensor, n_RTD: Tensor) -> Tensor:
-    """The gains (C,) of the last norm with which a tied embedding gives the whole model's logits best."""
+    """The gains (C,) of the last norm with which a tied embedding gives the whole model's logits best, but
+    for what all tokens of the vocabulary share, which no softmax sees."""
+    table_VC, head_DV = table_VC - table_VC.mean(0), head_DV - head_DV.mean(1, keepdim=True)
     cross_DC = (n_RTD.flatten(0, 1).T @ n_RTC.flatten(0, 1)).double()
     square = (table_VC.T @ table_VC).double() * second_moment(n_RTC)
     ridge = RIDGE * square.diagonal().mean() * torch.eye(len(square), dtype=square.dtype)
