@@ -11,7 +11,7 @@ from mintage.errors import MintageError
 from mintage.model import cut, huggingface
 from mintage.model.config import ModelConfig
 from mintage.model.continued import continue_from
-from mintage.model.cut import fit, layers
+from mintage.model.cut import fit, gains, layers
 from mintage.model.easing import ease
 from mintage.model.fold import Map, fold
 from mintage.model.initialize import initialize
@@ -170,6 +170,17 @@ def test_fit_finds_a_linear_map_and_leaves_what_it_cannot_see():
     assert torch.allclose(got.weight[:7], truth[:7], atol=0.02)
     assert torch.allclose(got.weight[7], prior[7], atol=1e-4)
     assert torch.allclose(got.bias, torch.full((3,), 2.0), atol=0.01)
+
+
+def test_gains_do_not_see_what_all_tokens_share():
+    generator = torch.Generator().manual_seed(0)
+    table_VC, n_RTC = torch.randn(40, 6, generator=generator), torch.randn(9, 5, 6, generator=generator)
+    truth_C = torch.rand(6, generator=generator) + 0.5
+    # The whole model's logits are the cut one's with these gains, but for a number that all tokens get.
+    shared_C = 3 * torch.randn(6, generator=generator)
+    head_CV = truth_C[:, None] * table_VC.T + shared_C[:, None]
+    assert torch.allclose(gains(table_VC, head_CV, n_RTC, n_RTC), truth_C, atol=0.01)
+    assert torch.allclose(gains(table_VC + shared_C, head_CV, n_RTC, n_RTC), truth_C, atol=0.01)
 
 
 @pytest.mark.parametrize(
