@@ -228,6 +228,10 @@ def test_another_tokenizer_is_refused_and_a_longer_one_is_not(place: Path) -> No
     (base / "tokenizer.json").write_text(json.dumps(said))
     with pytest.raises(MintageError, match="'the end' there and '<|end|>'".replace("|", r"\|")):
         bases.require_same_tokens(base, ours)
+    shutil.copytree(base, place / "said")
+    (base / "tokenizer.json").write_text(json.dumps(specification))
+    with pytest.raises(MintageError, match="'<|end|>' there and 'the end'".replace("|", r"\|")):
+        bases.require_same_tokens(base, place / "said")
     swapped = json.loads(json.dumps(specification))
     vocabulary = swapped["model"]["vocab"]
     one, other = "".join(swapped["model"]["merges"][0]), "".join(swapped["model"]["merges"][1])
