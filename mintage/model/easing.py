@@ -1,24 +1,20 @@
 """Learned positions that fade while RoPE comes: how a model cut out of a GPT-2 learns to do without them.
 
-While it lasts, a model is between two architectures: a directory says so by a file of its own beside the
-weights, and only Mintage computes what the model then is.
+While it lasts, a model is between two architectures: its directory says so by a file of its own beside the
+weights (huggingface.py), and only Mintage computes what the model then is.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mintage.model.attention import rotary_tables
 
 if TYPE_CHECKING:
     from mintage.model.transformer import Transformer
-
-FILE = "easing.safetensors"
 
 
 class Easing(nn.Module):
@@ -49,19 +45,3 @@ def ease(model: Transformer, share: float) -> None:
     model.easing.share.fill_(share)
     if share >= 1:
         model.easing = None
-
-
-def save(model: Transformer, directory: Path) -> None:
-    """Write what a model has of its base's positions beside its weights, if it has any."""
-    (directory / FILE).unlink(missing_ok=True)
-    if model.easing is not None:
-        tensors = dict(model.easing.named_buffers())
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, directory / FILE)
-
-
-def load(directory: Path, model: Transformer) -> None:
-    """Give a model back what `save` wrote."""
-    if (directory / FILE).exists():
-        tensors = load_file(directory / FILE)
-        model.easing = Easing(tensors["positions_PD"])
-        ease(model, tensors["share"].item())

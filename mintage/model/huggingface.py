@@ -21,14 +21,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mintage.errors import MintageError
-from mintage.model import easing
 from mintage.model.config import ModelConfig
+from mintage.model.easing import Easing, ease
 from mintage.model.transformer import Transformer
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
 SHARD_BYTES = 5_000_000_000  # transformers' own limit for long; most tools and file systems are fine with it
+EASING = "easing.safetensors"  # what a model that is being eased still has of its base's positions
 GENERATION_CONFIG = "generation_config.json"
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -70,7 +71,10 @@ def save(
     if model.config.tie_word_embeddings:
         del tensors[TIED]
     _write_weights(directory, tensors, shard_bytes)
-    easing.save(model, directory)
+    (directory / EASING).unlink(missing_ok=True)
+    if model.easing is not None:
+        kept = {name: tensor.contiguous() for name, tensor in model.easing.named_buffers()}
+        save_file(kept, directory / EASING)
 
 
 def load(directory: str | Path) -> Transformer:
@@ -85,7 +89,7 @@ def load(directory: str | Path) -> Transformer:
         model = Transformer(config)
     model.materialize("cpu")
     load_weights(directory, model)
-    easing.load(Path(directory), model)
+    _load_easing(Path(directory), model)
     return model.eval()
 
 
@@ -123,6 +127,18 @@ def load_weights(directory: str | Path, model: Transformer) -> None:
         raise MintageError(
             f"{directory}: the tensor {missing[0]} is missing; the weights are not of this {CONFIG}"
         )
+
+
+def _load_easing(directory: Path, model: Transformer) -> None:
+    """Give a model back what it still has of its base's positions, if that lies beside its weights."""
+    if not (directory / EASING).exists():
+        return
+    tensors = dict(_tensors(directory / EASING))
+    shape = (model.config.max_position_embeddings, model.config.hidden_size)
+    if tensors.keys() != {"positions_PD", "share"} or tensors["positions_PD"].shape != shape:
+        raise MintageError(f"{directory / EASING}: not of the model of {CONFIG}; copy the directory again")
+    model.easing = Easing(tensors["positions_PD"])
+    ease(model, tensors["share"].item())
 
 
 def check_model(directory: str | Path, config: ModelConfig) -> None:

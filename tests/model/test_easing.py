@@ -6,12 +6,15 @@ import dataclasses
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
+from mintage.errors import MintageError
 from mintage.model import huggingface
 from mintage.model.config import ModelConfig
 from mintage.model.continued import continue_from
-from mintage.model.easing import FILE, Easing, ease
+from mintage.model.easing import Easing, ease
+from mintage.model.huggingface import EASING
 from mintage.model.transformer import Transformer
 from tests.model.models import random_model
 
@@ -81,7 +84,18 @@ def test_directory_gives_the_model_back_with_its_share(tmp_path):
         assert torch.equal(again(TOKENS_BT), model(TOKENS_BT))
     ease(again, 1.0)
     huggingface.save(again, tmp_path)
-    assert not (tmp_path / FILE).exists() and huggingface.load(tmp_path).easing is None
+    assert not (tmp_path / EASING).exists() and huggingface.load(tmp_path).easing is None
+
+
+def test_damaged_positions_are_refused(tmp_path):
+    huggingface.save(eased(0.4), tmp_path)
+    content = (tmp_path / EASING).read_bytes()
+    (tmp_path / EASING).write_bytes(content[:-9])
+    with pytest.raises(MintageError, match="damaged or cut off"):
+        huggingface.load(tmp_path)
+    save_file({"share": torch.zeros(()), "positions_PD": torch.zeros(24, 16)}, tmp_path / EASING)
+    with pytest.raises(MintageError, match=r"not of the model of config\.json"):
+        huggingface.load(tmp_path)
 
 
 def test_isolated_documents_begin_with_the_first_position():

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mintage.model import huggingface
-from mintage.model.easing import FILE, Easing, ease
+from mintage.model.easing import Easing, ease
 from mintage.train import loop
 from mintage.train.loop import train
 from mintage.train.monitor import METRICS, TIMING, read_metrics
@@ -65,7 +65,7 @@ def uncut(tmp_path_factory):
 
 def test_run_ends_with_a_stock_model(uncut):
     last = uncut / f"checkpoint-{STEPS}"
-    assert huggingface.load(last).easing is None and not (last / FILE).exists()
+    assert huggingface.load(last).easing is None and not (last / huggingface.EASING).exists()
     pytest.importorskip("transformers")
     assert huggingface.compare_with_transformers(last) < 1e-4
 
@@ -91,7 +91,7 @@ def test_stopped_on_the_way_or_after_it_a_run_ends_with_the_same_bits(tmp_path, 
     monkeypatch.setattr(loop, "take_step", count)
     with pytest.raises(Interrupted):
         learn(tmp_path)
-    assert (tmp_path / f"checkpoint-{call}" / FILE).exists() == (call == 3)
+    assert (tmp_path / f"checkpoint-{call}" / huggingface.EASING).exists() == (call == 3)
     # As a replay begins: with the checkpoint alone.
     learn(tmp_path, model=huggingface.load(tmp_path / f"checkpoint-{call}") if call == 3 else None)
     assert outcome(tmp_path) == outcome(uncut)
