@@ -93,9 +93,11 @@ def test_damaged_positions_are_refused(tmp_path):
     (tmp_path / EASING).write_bytes(content[:-9])
     with pytest.raises(MintageError, match="damaged or cut off"):
         huggingface.load(tmp_path)
-    save_file({"share": torch.zeros(()), "positions_PD": torch.zeros(24, 16)}, tmp_path / EASING)
-    with pytest.raises(MintageError, match=r"not of the model of config\.json"):
-        huggingface.load(tmp_path)
+    share, narrow, right = torch.zeros(()), torch.zeros(24, 16), torch.zeros(24, 32)
+    for tensors in ({"share": share, "positions_PD": narrow}, {"positions_PD": right}):
+        save_file(tensors, tmp_path / EASING)
+        with pytest.raises(MintageError, match=r"not of the model of config\.json"):
+            huggingface.load(tmp_path)
 
 
 def test_isolated_documents_begin_with_the_first_position():
